@@ -1,0 +1,1 @@
+"""ledgermail infra."""
