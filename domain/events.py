@@ -1,0 +1,478 @@
+"""The facts of a mailbox, one frozen struct each, under short versioned names that never change.
+
+An event has up to three parts of its own. Its plain fields are its *structure*, which every fold needs for ever and which
+is its public form in `/sync`; `personal` is sealed once more under the message's own key, so that destroying that key
+redacts it; `server` never leaves the server. Who did it and how (`Who`) is kept beside every event.
+
+Times are RFC 3339 strings, sizes bytes. `uids` says for each label the first UID given; the messages put into that label
+take consecutive UIDs in the order of `message_ids` (for `ThreadsJoined` and `LabelsChanged`: those of them that the event
+puts into that label).
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from domain.ids import DraftId, LabelId, MessageId, SubmissionId, ThreadId
+
+MAX_IDS_PER_EVENT = 1000
+SYSTEM_LABELS = ("INBOX", "ARCHIVE", "SENT", "DRAFTS", "TRASH", "SPAM")
+
+
+class Who(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who made the change, by which client, over which protocol, from where, under which command id."""
+
+    actor: str = "system"
+    client: str = ""
+    protocol: str = ""
+    address: str = ""
+    command_id: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What all events share: the short name they are stored under and the wrapper of their public form."""
+
+    TOPIC: ClassVar[str]
+    PUBLIC_KEY: ClassVar[str | None] = None
+    """Where set, `/sync` shows the event as `{PUBLIC_KEY: {…}}`."""
+
+
+class Mailaddress(msgspec.Struct, frozen=True):
+    """A display name (may be empty) and an address, as a message header showed them."""
+
+    name: str
+    address: str
+
+
+class AttachmentSummary(msgspec.Struct, frozen=True):
+    """What a list shows of an attachment: its name, type and decoded size in bytes."""
+
+    filename: str
+    content_type: str
+    size: int
+
+
+class MailboxOpened(Event):
+    """The first event of every stream: the address, the system labels' UIDVALIDITY and the quota in bytes."""
+
+    TOPIC = "MailboxOpened"
+    address: str
+    display_name: str
+    uid_validity: dict[LabelId, int]
+    quota_bytes: int
+
+
+class IdentityChanged(Event):
+    """A name, signature or reply address to send as was made, changed or (`removed`) taken away."""
+
+    TOPIC = "IdentityChanged"
+    identity_id: str
+    name: str = ""
+    address: str = ""
+    reply_to: str = ""
+    signature: str = ""
+    removed: bool = False
+
+
+class MessagePersonal(msgspec.Struct, frozen=True):
+    """The header summary of a message: what its own key protects. `date` is the Date header's, or null."""
+
+    from_: tuple[Mailaddress, ...] = msgspec.field(name="from", default=())
+    to: tuple[Mailaddress, ...] = ()
+    cc: tuple[Mailaddress, ...] = ()
+    subject: str = ""
+    snippet: str = ""
+    date: str | None = None
+    attachments: tuple[AttachmentSummary, ...] = ()
+
+
+class MessageServer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What only the server may know of a message.
+
+    `refs` are the hashed Message-IDs that it bears or mentions (its own first), `subject_ref` the hash of base subject and
+    correspondents; `trace` the trace block before the stored bytes; `envelope` and `screening` as the gateway recorded
+    them. `content_sha256` is of the content as it arrived, before our trace block.
+    """
+
+    blob: str
+    acceptance_id: str = ""
+    content_sha256: str = ""
+    refs: tuple[str, ...] = ()
+    subject_ref: str = ""
+    trace: str = ""
+    envelope: msgspec.Raw = msgspec.Raw(b"null")
+    screening: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class MessageDelivered(Event):
+    """A message came into being in this mailbox: delivered, sent, imported, drafted or appended."""
+
+    TOPIC = "MessageDelivered"
+    PUBLIC_KEY = "message"
+    id: MessageId
+    thread_id: ThreadId
+    received_at: str
+    listed_at: str
+    size: int
+    labels: tuple[LabelId, ...]
+    keywords: tuple[str, ...]
+    has_attachment: bool
+    source: str
+    uids: dict[LabelId, int]
+    personal: MessagePersonal | UnsetType = UNSET
+    server: MessageServer | UnsetType = UNSET
+
+
+class MessageReparsed(Event):
+    """A better parser's summary of the same bytes: replaces the personal part and `has_attachment`."""
+
+    TOPIC = "MessageReparsed"
+    message_id: MessageId
+    parser: int
+    has_attachment: bool
+    personal: MessagePersonal | UnsetType = UNSET
+
+
+class KeywordsChanged(Event):
+    """Keywords were added to and removed from every one of the messages; sorted, lower case."""
+
+    TOPIC = "KeywordsChanged"
+    message_ids: tuple[MessageId, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+class LabelsChanged(Event):
+    """Every one of the messages lost all of `removed` and gained all of `added` (with the UIDs given there)."""
+
+    TOPIC = "LabelsChanged"
+    message_ids: tuple[MessageId, ...]
+    added: tuple[LabelId, ...]
+    removed: tuple[LabelId, ...]
+    uids: dict[LabelId, int]
+
+
+class DeletionMarked(Event):
+    """IMAP's \\Deleted was set on the memberships of these messages in one label (RFC 9051 section 2.3.2)."""
+
+    TOPIC = "DeletionMarked"
+    label_id: LabelId
+    message_ids: tuple[MessageId, ...]
+
+
+class DeletionUnmarked(Event):
+    """IMAP's \\Deleted was taken off these memberships."""
+
+    TOPIC = "DeletionUnmarked"
+    label_id: LabelId
+    message_ids: tuple[MessageId, ...]
+
+
+class SpamReported(Event):
+    """The owner called these messages spam; the moves and keywords are events of their own in the same append."""
+
+    TOPIC = "SpamReported"
+    message_ids: tuple[MessageId, ...]
+
+
+class SpamCleared(Event):
+    """The owner said that these messages are no spam."""
+
+    TOPIC = "SpamCleared"
+    message_ids: tuple[MessageId, ...]
+
+
+class MessagesSnoozed(Event):
+    """These messages left INBOX (`removed`; ARCHIVE added where it was their last label) until `until`."""
+
+    TOPIC = "MessagesSnoozed"
+    message_ids: tuple[MessageId, ...]
+    until: str
+
+
+class SnoozeEnded(Event):
+    """The snooze of these messages ended: they are listed from `listed_at` on.
+
+    The return to INBOX is a `LabelsChanged` of the same append; a cancelled snooze keeps `listed_at` null.
+    """
+
+    TOPIC = "SnoozeEnded"
+    message_ids: tuple[MessageId, ...]
+    listed_at: str | None
+
+
+class MessagesDeleted(Event):
+    """These messages were deleted for good, out of every label. `why`: user, retention, draft, undo."""
+
+    TOPIC = "MessagesDeleted"
+    message_ids: tuple[MessageId, ...]
+    why: str
+
+
+class ThreadsJoined(Event):
+    """A message bridged two threads: the messages of thread `from` stand in `into` under new ids.
+
+    `new_ids` is in the order of `message_ids`; everything else about a moved message (labels, keywords, times) stays, its
+    UIDs are new (`uids`, as above, in the order of `message_ids`).
+    """
+
+    TOPIC = "ThreadsJoined"
+    into: ThreadId
+    from_: ThreadId = msgspec.field(name="from")
+    message_ids: tuple[MessageId, ...]
+    new_ids: tuple[MessageId, ...]
+    uids: dict[LabelId, int]
+
+
+class LabelCreated(Event):
+    """A label was made: `name` is the leaf (NFC), `parent_id` null at the top."""
+
+    TOPIC = "LabelCreated"
+    label_id: LabelId
+    name: str
+    parent_id: LabelId | None
+    role: str | None
+    uid_validity: int
+    sort_order: int
+    subscribed: bool
+
+
+class LabelChanged(Event):
+    """A label's name, parent, order or subscription is now this."""
+
+    TOPIC = "LabelChanged"
+    label_id: LabelId
+    name: str
+    parent_id: LabelId | None
+    sort_order: int
+    subscribed: bool
+
+
+class LabelDeleted(Event):
+    """An emptied label without children went away; its id is never used again."""
+
+    TOPIC = "LabelDeleted"
+    label_id: LabelId
+
+
+class DraftSaved(Event):
+    """A revision of a draft is the message `message_id`; the one before (`replaces`) was deleted in the same append."""
+
+    TOPIC = "DraftSaved"
+    draft_id: DraftId
+    revision: int
+    message_id: MessageId
+    replaces: MessageId | None
+
+
+class DraftDiscarded(Event):
+    """The draft is no more: thrown away, or sent (`sent`). Its message is dealt with by events of the same append."""
+
+    TOPIC = "DraftDiscarded"
+    draft_id: DraftId
+    sent: bool
+
+
+class SubmissionRecipient(msgspec.Struct, frozen=True):
+    """One recipient of a submission and what the relay must know (RFC 3461)."""
+
+    address: str
+    notify: tuple[str, ...] = ()
+    orcpt: str | None = None
+
+
+class SubmissionPersonal(msgspec.Struct, frozen=True):
+    """The envelope: reverse-path and recipients, those of Bcc among them (the owner's own knowledge)."""
+
+    mail_from: str
+    recipients: tuple[SubmissionRecipient, ...]
+
+
+class SubmissionQueued(Event):
+    """A message was handed over for sending; it leaves at `send_at`, and until `undo_until` can be called back."""
+
+    TOPIC = "SubmissionQueued"
+    submission_id: SubmissionId
+    message_id: MessageId
+    draft_id: DraftId
+    identity_id: str | None
+    recipients: int
+    send_at: str
+    undo_until: str
+    stream: str
+    personal: SubmissionPersonal | UnsetType = UNSET
+
+
+class SubmissionUndone(Event):
+    """The owner called the submission back in time; the draft stands again (`DraftSaved` in the same append)."""
+
+    TOPIC = "SubmissionUndone"
+    submission_id: SubmissionId
+    draft_id: DraftId
+
+
+class SubmissionRejected(Event):
+    """A check before sending refused the whole submission; `reason` is shown to the sender."""
+
+    TOPIC = "SubmissionRejected"
+    submission_id: SubmissionId
+    reason: str
+
+
+class RecipientPersonal(msgspec.Struct, frozen=True):
+    """Whose status it is and what the server there said."""
+
+    address: str
+    last_reply: str = ""
+
+
+class RecipientReported(Event):
+    """What became of one recipient (its index in the submission's recipients), told when the status changes.
+
+    `status`: delivered (here), relayed, deferred, bounced, rejected.
+    """
+
+    TOPIC = "RecipientReported"
+    submission_id: SubmissionId
+    message_id: MessageId
+    recipient: int
+    status: str
+    attempts: int
+    next_attempt_at: str | None
+    personal: RecipientPersonal | UnsetType = UNSET
+
+
+class RulesReplaced(Event):
+    """The owner's filter rules are now these (JSON as the API takes them)."""
+
+    TOPIC = "RulesReplaced"
+    rules: msgspec.Raw
+
+
+class VacationSet(Event):
+    """The automatic reply is now this (JSON as the API takes it)."""
+
+    TOPIC = "VacationSet"
+    vacation: msgspec.Raw
+
+
+class SettingsChanged(Event):
+    """The profile is now this: display name, signature, time zone."""
+
+    TOPIC = "SettingsChanged"
+    display_name: str
+    signature: str
+    time_zone: str
+
+
+class ContactChanged(Event):
+    """An entry of the address book was made, changed or (`removed`) taken away."""
+
+    TOPIC = "ContactChanged"
+    contact_id: str
+    name: str = ""
+    addresses: tuple[str, ...] = ()
+    note: str = ""
+    removed: bool = False
+
+
+class SignedIn(Event):
+    """Somebody signed in as the owner: from which network address, with what client, over which protocol."""
+
+    TOPIC = "SignedIn"
+    session_id: str
+    address: str
+    client: str
+    protocol: str
+
+
+class PasswordChanged(Event):
+    """The password was changed, by its owner or by an operator; other sessions ended."""
+
+    TOPIC = "PasswordChanged"
+    by: str
+
+
+class AppPasswordAdded(Event):
+    """A password for one native client was made; the secret itself is nowhere."""
+
+    TOPIC = "AppPasswordAdded"
+    app_password_id: str
+    name: str
+
+
+class AppPasswordRemoved(Event):
+    """A native client's password was taken away."""
+
+    TOPIC = "AppPasswordRemoved"
+    app_password_id: str
+
+
+class QuotaSet(Event):
+    """The mailbox may now hold this many bytes."""
+
+    TOPIC = "QuotaSet"
+    limit_bytes: int
+
+
+class QuotaWarned(Event):
+    """Use passed 80, 90 or 95 per cent (`level`) on its way up."""
+
+    TOPIC = "QuotaWarned"
+    level: int
+    used_bytes: int
+    limit_bytes: int
+
+
+class SendingRestricted(Event):
+    """Sending is halved or blocked, and why."""
+
+    TOPIC = "SendingRestricted"
+    why: str
+    blocked: bool
+
+
+class SendingAllowed(Event):
+    """Sending is free again."""
+
+    TOPIC = "SendingAllowed"
+
+
+class MailboxRestored(Event):
+    """The mailbox came back from a backup: every label has a new UIDVALIDITY (RFC 9051 section 2.3.1.1)."""
+
+    TOPIC = "MailboxRestored"
+    uid_validity: dict[LabelId, int]
+
+
+class MailboxErased(Event):
+    """The end of the stream: nothing is ever appended after it."""
+
+    TOPIC = "MailboxErased"
+    why: str
+
+
+EVENT_TYPES: tuple[type[Event], ...] = tuple(Event.__subclasses__())
+BY_TOPIC: dict[str, type[Event]] = {kind.TOPIC: kind for kind in EVENT_TYPES}
+
+
+class RecordedEvent(msgspec.Struct, frozen=True):
+    """An event in its place in the stream. `recorded_at` is unix milliseconds, never below the one before.
+
+    Where the mailbox's key is gone `event` is null and only the topic is known; where only the message's key is gone the
+    event's `personal` is unset and `redacted` is true.
+    """
+
+    seq: int
+    topic: str
+    recorded_at: int
+    event: Event | None
+    who: Who = Who()
+    redacted: bool = False
+
+
+def structure_of(event: Event) -> Any:
+    """The event without its `personal` and `server` parts."""
+    parts = {name: UNSET for name in ("personal", "server") if hasattr(event, name)}
+    return msgspec.structs.replace(event, **parts) if parts else event
