@@ -184,7 +184,7 @@ class SpamCleared(Event):
 
 
 class MessagesSnoozed(Event):
-    """These messages left INBOX (`removed`; ARCHIVE added where it was their last label) until `until`."""
+    """These messages are away until `until`; that they left INBOX is a `LabelsChanged` after it in the same append."""
 
     TOPIC = "MessagesSnoozed"
     message_ids: tuple[MessageId, ...]
@@ -194,7 +194,7 @@ class MessagesSnoozed(Event):
 class SnoozeEnded(Event):
     """The snooze of these messages ended: they are listed from `listed_at` on.
 
-    The return to INBOX is a `LabelsChanged` of the same append; a cancelled snooze keeps `listed_at` null.
+    The return to INBOX is a `LabelsChanged` after it in the same append; a cancelled snooze leaves `listed_at` null.
     """
 
     TOPIC = "SnoozeEnded"
