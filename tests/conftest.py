@@ -1,0 +1,116 @@
+"""What every test may ask for: a real Postgres, an empty database of its own, a data folder, the mail corpus."""
+
+import importlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from infra.embedded_postgres import EmbeddedPostgres
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+CHROMIUM = Path("/usr/bin/chromium")
+NEEDED = {"corpus": CORPUS, "browser": CHROMIUM}
+TEMPLATE = "ledgermail_template"
+
+_numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "corpus: reads the mail corpus beside the repository")
+    config.addinivalue_line("markers", "browser: drives /usr/bin/chromium")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without what its marker needs a test is skipped; under CI it fails, so that nothing is left out unseen."""
+    for marker, path in NEEDED.items():
+        if item.get_closest_marker(marker) and not path.exists():
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{path} is missing", pytrace=False)
+            pytest.skip(f"{path} is missing")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of the mail corpus (the test bears `@pytest.mark.corpus`)."""
+    return CORPUS
+
+
+@contextmanager
+def temporary_data_folder() -> Iterator[Path]:
+    """A folder with a short path that the database's own user can enter (pytest's `tmp_path` is closed to it)."""
+    folder = Path(tempfile.mkdtemp(prefix="ledgermail-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """An empty data folder (`LEDGERMAIL_DATA`), removed afterwards."""
+    with temporary_data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a server that all tests of this process share; databases of their own come from `database_url`."""
+    with temporary_data_folder() as folder:
+        postgres = EmbeddedPostgres(folder)
+        try:
+            yield postgres.start()
+        finally:
+            postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """The name of a database that holds the migrated, empty schema."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    if importlib.util.find_spec("infra.migrations"):
+        importlib.import_module("infra.migrations").migrate(with_database(postgres_url, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_url: str, template: str) -> Iterator[str]:
+    """The URL of a fresh database with the migrated schema, for one test."""
+    with _fresh_database(postgres_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str, template: str) -> Iterator[str]:
+    """The URL of a fresh database with the migrated schema, shared by the tests of one file."""
+    with _fresh_database(postgres_url, template) as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(server_url: str, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    identifiers = sql.Identifier(name), sql.Identifier(template)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
+    try:
+        yield with_database(server_url, name)
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifiers[0]))
+
+
+def with_database(url: str, name: str) -> str:
+    """The same server's URL for another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
