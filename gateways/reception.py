@@ -7,11 +7,8 @@ import enum
 from typing import Protocol
 
 from domain.addresses import EmailAddress
+from gateways.blobs import StorageFullError as StorageFullError  # no room for the content, nothing was kept: 452 4.3.1
 from gateways.envelope import Envelope
-
-
-class StorageFullError(Exception):
-    """There is no room for the content; nothing was kept (452 4.3.1)."""
 
 
 class TemporarilyUnavailableError(Exception):
