@@ -13,9 +13,11 @@ def test_the_embedded_database_is_durable(database_url: str) -> None:
 
 @pytest.mark.parametrize("value", ["off", "local"])
 def test_a_commit_that_answers_early_is_refused(database_url: str, value: str) -> None:
-    with psycopg.connect(database_url, options=f"-c synchronous_commit={value}") as connection:
-        with pytest.raises(DurabilityError, match=f"synchronous_commit is {value}"):
-            check_durability(connection)
+    with (
+        psycopg.connect(database_url, options=f"-c synchronous_commit={value}") as connection,
+        pytest.raises(DurabilityError, match=f"synchronous_commit is {value}"),
+    ):
+        check_durability(connection)
 
 
 @pytest.mark.parametrize("value", ["remote_write", "remote_apply"])

@@ -1,0 +1,224 @@
+"""What an operator can set: one frozen object, read once from the environment, documented in `docs/settings.md`.
+
+To add a setting: a field of `Settings` here, then `python -m infra.settings > docs/settings.md`.
+"""
+
+import dataclasses
+import difflib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from infra import settings_readers as read
+from infra.settings_readers import ListenAddress
+
+PREFIX = "LEDGERMAIL_"
+TEST_PREFIX = "LEDGERMAIL_TEST_"
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+LARGEST = 2**62
+
+
+class SettingError(Exception):
+    """A setting cannot be read; the text is one line that names the variable and the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: how its text is read, its default as text, what it means."""
+
+    name: str
+    read: Callable[[str], object]
+    default: str | None
+    meaning: str
+    unset: str = "unset"
+
+
+def _from(
+    name: str, reader: Callable[[str], object], default: str | None, meaning: str, *, unset: str = "unset"
+) -> Any:
+    variable = Variable(PREFIX + name, reader, default, meaning, unset)
+    return dataclasses.field(
+        repr=reader is not read.postgres_url, metadata={"variable": variable}
+    )  # it holds a password
+
+
+def _count(name: str, default: int, meaning: str, *, least: int = 1, most: int = LARGEST) -> Any:
+    return _from(name, read.whole_number(least, most), str(default), meaning)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can set. `load` makes it; nothing else reads the environment."""
+
+    data: Path = _from(
+        "DATA", read.path, "./var", "Folder of everything that is stored: database, blobs, keys, search."
+    )
+    domains: tuple[str, ...] = _from(
+        "DOMAINS", read.domain_names, "example.test", "Domains whose mail is accepted, between commas."
+    )
+    http: ListenAddress = _from("HTTP", read.listen_address, "127.0.0.1:8080", "Where HTTP listens, HOST:PORT.")
+    smtp: ListenAddress = _from("SMTP", read.listen_address, "127.0.0.1:2525", "Where SMTP listens, HOST:PORT.")
+    lmtp: ListenAddress = _from("LMTP", read.listen_address, "127.0.0.1:2424", "Where LMTP listens, HOST:PORT.")
+    database_url: str | None = _from(
+        "DATABASE_URL",
+        read.postgres_url,
+        None,
+        "URL of a Postgres of your own (15 or later).",
+        unset="embedded Postgres",
+    )
+    registration: str = _from(
+        "REGISTRATION",
+        read.one_of("open", "closed"),
+        None,
+        "Whether anyone may open an account over HTTP: `open` or `closed`.",
+        unset="`open` where HTTP listens on loopback, else `closed`",
+    )
+    master_key_file: Path = _from(
+        "MASTER_KEY_FILE",
+        read.path,
+        "keys/master.key",
+        "The key that wraps all mailbox keys, made at first start; relative to the data folder. Back it up elsewhere.",
+    )
+    retention_days: int = _count(
+        "RETENTION", 30, "Days until a deleted message's key and blobs are destroyed.", least=0, most=36500
+    )
+    hostname: str = _from(
+        "HOSTNAME",
+        read.domain_name,
+        None,
+        "The name by which the mail servers greet and sign trace fields.",
+        unset="the first of `LEDGERMAIL_DOMAINS`",
+    )
+    postmaster: str | None = _from(
+        "POSTMASTER",
+        read.mail_address,
+        None,
+        "Address of a served domain that receives mail to `postmaster` and `abuse`.",
+        unset="an operator mailbox made at first start",
+    )
+    tls_cert: Path | None = _from(
+        "TLS_CERT", read.readable_file, None, "Certificate chain, PEM. Needs `LEDGERMAIL_TLS_KEY`.", unset="no STARTTLS"
+    )
+    tls_key: Path | None = _from(
+        "TLS_KEY", read.readable_file, None, "Private key, PEM. Needs `LEDGERMAIL_TLS_CERT`.", unset="no STARTTLS"
+    )
+
+    max_message_bytes: int = _count(
+        "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
+    )
+    max_attachment_bytes: int = _count(
+        "MAX_ATTACHMENT_BYTES", 25 * MIB, "Largest attachment uploaded, before encoding.", least=KIB, most=GIB
+    )
+    split_attachment_bytes: int = _count(
+        "SPLIT_ATTACHMENT_BYTES", 64 * KIB, "Attachments above this are stored once for all messages.", least=KIB
+    )
+    max_recipients: int = _count(
+        "MAX_RECIPIENTS",
+        100,
+        "Recipients of one message; above it 452 4.5.3 (RFC 5321 asks for 100).",
+        least=100,
+        most=10000,
+    )
+    max_received_fields: int = _count(
+        "MAX_RECEIVED_FIELDS", 50, "Received fields that mean a mail loop; above it 554 5.4.6.", least=10, most=1000
+    )
+    connections_per_second: int = _count(
+        "CONNECTIONS_PER_SECOND", 100, "New SMTP connections a second from one address (IPv6: one /64); above it 421."
+    )
+    max_connections: int = _count(
+        "MAX_CONNECTIONS", 1000, "SMTP and LMTP connections at once; above it 421.", most=100_000
+    )
+    repeat_days: int = _count(
+        "REPEAT_DAYS", 7, "Days within which the same message to the same mailbox is a sender's repeat.", most=365
+    )
+    delivery_attempts: int = _count(
+        "DELIVERY_ATTEMPTS", 3, "Failures of a queued message itself that make it a dead letter.", most=100
+    )
+    dead_letter_days: int = _count(
+        "DEAD_LETTER_DAYS", 4, "Days that a dead letter waits for an operator before its sender is told.", most=365
+    )
+    undo_seconds: int = _count("UNDO_SECONDS", 10, "Seconds within which sending can be undone.", least=0, most=3600)
+    messages_per_minute: int = _count("MESSAGES_PER_MINUTE", 25, "Messages an account may send in a minute.")
+    messages_per_day: int = _count("MESSAGES_PER_DAY", 500, "Messages an account may send in 24 hours.")
+    quota_bytes: int = _count("QUOTA_BYTES", 15 * GIB, "Bytes that a mailbox may hold.", least=MIB)
+    trash_days: int = _count("TRASH_DAYS", 30, "Days after which messages leave TRASH and SPAM for good.", most=36500)
+    blob_grace_hours: int = _count(
+        "BLOB_GRACE_HOURS", 24, "Hours that a blob which nothing refers to is kept.", most=24 * 365
+    )
+
+
+VARIABLES: dict[str, Variable] = {field.name: field.metadata["variable"] for field in dataclasses.fields(Settings)}
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings of an environment; an empty variable counts as unset.
+
+    Raises:
+        SettingError: one line that names the variable and why it cannot be read.
+    """
+    _refuse_unknown(environ)
+    values = {field: _value(variable, environ) for field, variable in VARIABLES.items()}
+    data = cast(Path, values["data"]).absolute()
+    domains = cast(tuple[str, ...], values["domains"])
+    values |= {"data": data, "master_key_file": data / cast(Path, values["master_key_file"])}
+    values["hostname"] = values["hostname"] or domains[0]
+    loopback = cast(ListenAddress, values["http"]).is_loopback
+    values["registration"] = values["registration"] or ("open" if loopback else "closed")
+    settings = Settings(**cast(dict[str, Any], values))
+    _refuse_contradictions(settings)
+    return settings
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {variable.name for variable in VARIABLES.values()}
+    for name in environ:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(TEST_PREFIX):
+            close = difflib.get_close_matches(name, known, n=1)
+            raise SettingError(f"{name}: no such setting" + (f", did you mean {close[0]}?" if close else ""))
+
+
+def _value(variable: Variable, environ: Mapping[str, str]) -> object:
+    text = environ.get(variable.name, "").strip() or variable.default
+    if text is None:
+        return None
+    try:
+        return variable.read(text)
+    except ValueError as error:
+        raise SettingError(f"{variable.name}: {' '.join(str(error).split())}") from error
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        missing, given = ("TLS_KEY", "TLS_CERT") if settings.tls_cert else ("TLS_CERT", "TLS_KEY")
+        raise SettingError(f"{PREFIX}{missing}: must be set because {PREFIX}{given} is")
+    if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
+        raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
+    if settings.messages_per_minute > settings.messages_per_day:
+        raise SettingError(f"{PREFIX}MESSAGES_PER_MINUTE: must not be above {PREFIX}MESSAGES_PER_DAY")
+
+
+def documentation() -> str:
+    """The text of `docs/settings.md`."""
+    rows = [f"| `{variable.name}` | {_default(variable)} | {variable.meaning} |" for variable in VARIABLES.values()]
+    return "\n".join([_INTRODUCTION, "| variable | default | meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+def _default(variable: Variable) -> str:
+    return variable.unset if variable.default is None else f"`{variable.default}`"
+
+
+_INTRODUCTION = f"""\
+# Settings
+
+Settings come from the environment and are read once, at start. A setting that cannot be read, or a `{PREFIX}` variable
+that is none of these, stops the start with one line that says which and why. An empty variable counts as unset.
+Variables that begin with `{TEST_PREFIX}` belong to the test suite and are ignored. Numbers are whole; sizes are in
+bytes. Internationalised domains may be written either way and are kept as A-labels (`xn--…`).
+
+This file is written by `python -m infra.settings > docs/settings.md`.
+"""
+
+if __name__ == "__main__":
+    sys.stdout.write(documentation())

@@ -1,0 +1,114 @@
+"""From the text of an environment variable to its value; what cannot be read raises `ValueError` with the reason."""
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import idna
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where a server listens; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listen_address(text: str) -> ListenAddress:
+    """`HOST:PORT`; an IPv6 host stands in brackets (`[::1]:8080`)."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError("must be HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080")
+    if host.startswith("[") and host.endswith("]"):
+        return ListenAddress(str(ipaddress.IPv6Address(host[1:-1])), int(port))
+    if ":" in host:
+        raise ValueError("an IPv6 host stands in brackets, as in [::1]:8080")
+    if host != "localhost" and all(part.isdigit() for part in host.split(".")):
+        return ListenAddress(str(ipaddress.IPv4Address(host)), int(port))
+    return ListenAddress(domain_name(host), int(port))
+
+
+def domain_name(text: str) -> str:
+    """A domain in lower-case ASCII (A-labels: RFC 5890 section 2.3.2.1, RFC 5891 section 4)."""
+    try:
+        name = idna.encode(text.strip().rstrip("."), uts46=True, std3_rules=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError(f"{text.strip()!r} is not a domain name") from None
+    if len(name) > 253:
+        raise ValueError(f"{text.strip()[:40]!r}… is longer than 253 characters")
+    return name
+
+
+def domain_names(text: str) -> tuple[str, ...]:
+    """Domains between commas, each once, in their order."""
+    names = tuple(dict.fromkeys(domain_name(part) for part in text.split(",") if part.strip()))
+    if not names:
+        raise ValueError("must name at least one domain")
+    return names
+
+
+def mail_address(text: str) -> str:
+    """`localpart@domain`, its domain in A-labels."""
+    localpart, at, domain = text.strip().rpartition("@")
+    if not at or not localpart or any(character.isspace() or character == "@" for character in localpart):
+        raise ValueError("must be an address, as in operator@example.test")
+    return f"{localpart}@{domain_name(domain)}"
+
+
+def path(text: str) -> Path:
+    """A path, `~` expanded; a relative one stays relative."""
+    return Path(text).expanduser()
+
+
+def readable_file(text: str) -> Path:
+    """The absolute path of a file that can be opened now."""
+    found = path(text).absolute()
+    try:
+        found.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"{found} cannot be opened: {error.strerror}") from None
+    return found
+
+
+def postgres_url(text: str) -> str:
+    """A libpq URL. It may hold a password: no error shows it."""
+    if urlsplit(text).scheme not in ("postgresql", "postgres"):
+        raise ValueError("must be a URL, as in postgresql://USER:PASSWORD@HOST/DATABASE")
+    return text
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A reader of decimal digits from `least` to `most`, both included."""
+
+    def read(text: str) -> int:
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 20) or not least <= int(digits) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(digits)
+
+    return read
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of one of a few words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return text
+
+    return read

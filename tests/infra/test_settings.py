@@ -1,0 +1,136 @@
+"""Settings: what is read, what is refused, and that every one is documented."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from infra.settings import VARIABLES, SettingError, documentation, load
+from infra.settings_readers import ListenAddress
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def refusal(**environ: str) -> str:
+    with pytest.raises(SettingError) as raised:
+        load({f"LEDGERMAIL_{name}": text for name, text in environ.items()})
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_without_any_variable_everything_has_its_documented_default() -> None:
+    settings = load({"PATH": "/bin"})
+    assert settings.data == Path.cwd() / "var"
+    assert settings.master_key_file == settings.data / "keys/master.key"
+    assert settings.domains == ("example.test",)
+    assert (str(settings.http), str(settings.smtp), str(settings.lmtp)) == (
+        "127.0.0.1:8080",
+        "127.0.0.1:2525",
+        "127.0.0.1:2424",
+    )
+    assert settings.hostname == "example.test"
+    assert (settings.registration, settings.retention_days) == ("open", 30)
+    assert (settings.database_url, settings.postmaster, settings.tls_cert, settings.tls_key) == (None,) * 4
+    assert (settings.max_message_bytes, settings.max_recipients, settings.undo_seconds) == (36 * 2**20, 100, 10)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load({}).undo_seconds = 0
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert load({"LEDGERMAIL_TLS_CERT": "", "LEDGERMAIL_RETENTION": " "}) == load({})
+
+
+@pytest.mark.parametrize(
+    ("listen", "registration"),
+    [
+        ("127.0.0.1:80", "open"),
+        ("localhost:80", "open"),
+        ("[::1]:80", "open"),
+        ("0.0.0.0:80", "closed"),
+        ("[::]:80", "closed"),
+        ("mail.example.test:80", "closed"),
+    ],
+)
+def test_registration_is_open_by_default_only_on_loopback(listen: str, registration: str) -> None:
+    assert load({"LEDGERMAIL_HTTP": listen}).registration == registration
+
+
+def test_registration_can_be_opened_to_the_world() -> None:
+    environ = {"LEDGERMAIL_HTTP": "0.0.0.0:80", "LEDGERMAIL_REGISTRATION": "open"}
+    assert load(environ).registration == "open"
+
+
+def test_an_ipv6_listener_is_written_as_it_is_read() -> None:
+    address = load({"LEDGERMAIL_SMTP": "[0:0::1]:25"}).smtp
+    assert (address, str(address)) == (ListenAddress("::1", 25), "[::1]:25")
+
+
+@pytest.mark.parametrize(
+    "text", ["8080", ":8080", "::1:8080", "127.0.0.1:", "127.0.0.1:65536", "1.2.3:80", "[x]:80", "a b:1"]
+)
+def test_a_listener_that_cannot_be_read_is_refused_by_name(text: str) -> None:
+    assert refusal(HTTP=text).startswith("LEDGERMAIL_HTTP: ")
+
+
+def test_domains_are_lower_case_a_labels_each_once() -> None:
+    domains = load({"LEDGERMAIL_DOMAINS": "Example.TEST, bücher.example,example.test.,"}).domains
+    assert domains == ("example.test", "xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize(
+    "text", [",", "a..b", "-a.test", "a_b.test", "x" * 64 + ".test", ".".join(["x" * 60] * 5), "a b"]
+)
+def test_a_domain_that_is_none_is_refused(text: str) -> None:
+    assert refusal(DOMAINS=text).startswith("LEDGERMAIL_DOMAINS: ")
+
+
+@pytest.mark.parametrize("text", ["thirty", "-1", "1.5", "٣", "9" * 5000, "36501"])
+def test_days_that_are_no_whole_number_in_range_are_refused(text: str) -> None:
+    assert refusal(RETENTION=text) == "LEDGERMAIL_RETENTION: must be a whole number from 0 to 36500"
+
+
+def test_a_misspelt_setting_is_refused_with_the_likely_one() -> None:
+    assert refusal(DOMAIN="example.test") == "LEDGERMAIL_DOMAIN: no such setting, did you mean LEDGERMAIL_DOMAINS?"
+
+
+def test_the_test_suites_own_variables_are_left_alone() -> None:
+    assert load({"LEDGERMAIL_TEST_SEED": "7"}) == load({})
+
+
+def test_a_relative_master_key_file_lies_in_the_data_folder_an_absolute_one_where_it_says() -> None:
+    data = {"LEDGERMAIL_DATA": "/srv/mail"}
+    assert load(data | {"LEDGERMAIL_MASTER_KEY_FILE": "k"}).master_key_file == Path("/srv/mail/k")
+    assert load(data | {"LEDGERMAIL_MASTER_KEY_FILE": "/etc/k"}).master_key_file == Path("/etc/k")
+
+
+def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
+    certificate = tmp_path / "cert.pem"
+    certificate.write_text("")
+    assert refusal(TLS_CERT=str(certificate)) == "LEDGERMAIL_TLS_KEY: must be set because LEDGERMAIL_TLS_CERT is"
+
+
+def test_a_certificate_that_is_not_there_is_refused() -> None:
+    assert refusal(TLS_CERT="/nowhere/cert.pem").startswith("LEDGERMAIL_TLS_CERT: /nowhere/cert.pem cannot be opened")
+
+
+def test_the_postmaster_lives_in_a_served_domain() -> None:
+    assert load({"LEDGERMAIL_POSTMASTER": "ops@Example.Test"}).postmaster == "ops@example.test"
+    assert refusal(POSTMASTER="ops@elsewhere.test").startswith("LEDGERMAIL_POSTMASTER: ")
+    assert refusal(POSTMASTER="ops").startswith("LEDGERMAIL_POSTMASTER: ")
+
+
+def test_no_error_and_no_representation_shows_the_databases_password() -> None:
+    assert "secret" not in refusal(DATABASE_URL="mysql://u:secret@h/d")
+    assert "secret" not in repr(load({"LEDGERMAIL_DATABASE_URL": "postgresql://u:secret@h/d"}))
+
+
+def test_every_setting_is_documented() -> None:
+    assert DOCUMENT.read_text() == documentation(), "write it: python -m infra.settings > docs/settings.md"
+
+
+def test_every_field_has_a_variable_of_its_own() -> None:
+    names = [variable.name for variable in VARIABLES.values()]
+    assert len(set(names)) == len(names) == len(dataclasses.fields(load({})))
