@@ -1,4 +1,4 @@
-"""Does a message match a search? Answered in memory, from the document alone: what every search index must agree with."""
+"""Does a message match a search? Answered in memory, from the document alone: what every index must agree with."""
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +79,7 @@ def values_of(document: Searchable, field: TextField) -> Sequence[str]:
 
 
 def address_keys(value: str) -> Iterator[str]:
-    """What `AddressIs` compares: the whole address, `localpart@` and `@domain` of a `name address` text, in lower case."""
+    """What `AddressIs` compares: the address of a `name address` text, its `localpart@` and its `@domain`."""
     address = value.rsplit(maxsplit=1)[-1] if value.strip() else ""
     key = address_key(address.removeprefix("<").removesuffix(">"))
     localpart, at, domain = key.rpartition("@")

@@ -26,7 +26,7 @@ def day_start_ms(text: str) -> int:
 
 
 def moment_before_ms(text: str, now_ms: int) -> int:
-    """The moment (unix milliseconds) that lies a span before now; months and years are the calendar's. Raises: ValueError."""
+    """The moment (unix milliseconds) a span before now; months and years are the calendar's. Raises: ValueError."""
     span = _SPAN.fullmatch(text)
     if span is None:
         raise ValueError("a span is written 3d, 2w, 1m or 1y")
