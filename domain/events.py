@@ -53,7 +53,7 @@ class AttachmentSummary(msgspec.Struct, frozen=True):
     size: int
 
 
-class MailboxOpened(Event):
+class MailboxOpened(Event, frozen=True, kw_only=True):
     """The first event of every stream: the address, the system labels' UIDVALIDITY and the quota in bytes."""
 
     TOPIC = "MailboxOpened"
@@ -63,7 +63,7 @@ class MailboxOpened(Event):
     quota_bytes: int
 
 
-class IdentityChanged(Event):
+class IdentityChanged(Event, frozen=True, kw_only=True):
     """A name, signature or reply address to send as was made, changed or (`removed`) taken away."""
 
     TOPIC = "IdentityChanged"
@@ -105,7 +105,7 @@ class MessageServer(msgspec.Struct, frozen=True, omit_defaults=True):
     screening: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class MessageDelivered(Event):
+class MessageDelivered(Event, frozen=True, kw_only=True):
     """A message came into being in this mailbox: delivered, sent, imported, drafted or appended."""
 
     TOPIC = "MessageDelivered"
@@ -124,7 +124,7 @@ class MessageDelivered(Event):
     server: MessageServer | UnsetType = UNSET
 
 
-class MessageReparsed(Event):
+class MessageReparsed(Event, frozen=True, kw_only=True):
     """A better parser's summary of the same bytes: replaces the personal part and `has_attachment`."""
 
     TOPIC = "MessageReparsed"
@@ -134,7 +134,7 @@ class MessageReparsed(Event):
     personal: MessagePersonal | UnsetType = UNSET
 
 
-class KeywordsChanged(Event):
+class KeywordsChanged(Event, frozen=True, kw_only=True):
     """Keywords were added to and removed from every one of the messages; sorted, lower case."""
 
     TOPIC = "KeywordsChanged"
@@ -143,7 +143,7 @@ class KeywordsChanged(Event):
     removed: tuple[str, ...]
 
 
-class LabelsChanged(Event):
+class LabelsChanged(Event, frozen=True, kw_only=True):
     """Every one of the messages lost all of `removed` and gained all of `added` (with the UIDs given there)."""
 
     TOPIC = "LabelsChanged"
@@ -153,7 +153,7 @@ class LabelsChanged(Event):
     uids: dict[LabelId, int]
 
 
-class DeletionMarked(Event):
+class DeletionMarked(Event, frozen=True, kw_only=True):
     """IMAP's \\Deleted was set on the memberships of these messages in one label (RFC 9051 section 2.3.2)."""
 
     TOPIC = "DeletionMarked"
@@ -161,7 +161,7 @@ class DeletionMarked(Event):
     message_ids: tuple[MessageId, ...]
 
 
-class DeletionUnmarked(Event):
+class DeletionUnmarked(Event, frozen=True, kw_only=True):
     """IMAP's \\Deleted was taken off these memberships."""
 
     TOPIC = "DeletionUnmarked"
@@ -169,21 +169,21 @@ class DeletionUnmarked(Event):
     message_ids: tuple[MessageId, ...]
 
 
-class SpamReported(Event):
+class SpamReported(Event, frozen=True, kw_only=True):
     """The owner called these messages spam; the moves and keywords are events of their own in the same append."""
 
     TOPIC = "SpamReported"
     message_ids: tuple[MessageId, ...]
 
 
-class SpamCleared(Event):
+class SpamCleared(Event, frozen=True, kw_only=True):
     """The owner said that these messages are no spam."""
 
     TOPIC = "SpamCleared"
     message_ids: tuple[MessageId, ...]
 
 
-class MessagesSnoozed(Event):
+class MessagesSnoozed(Event, frozen=True, kw_only=True):
     """These messages are away until `until`; that they left INBOX is a `LabelsChanged` after it in the same append."""
 
     TOPIC = "MessagesSnoozed"
@@ -191,7 +191,7 @@ class MessagesSnoozed(Event):
     until: str
 
 
-class SnoozeEnded(Event):
+class SnoozeEnded(Event, frozen=True, kw_only=True):
     """The snooze of these messages ended: they are listed from `listed_at` on.
 
     The return to INBOX is a `LabelsChanged` after it in the same append; a cancelled snooze leaves `listed_at` null.
@@ -202,7 +202,7 @@ class SnoozeEnded(Event):
     listed_at: str | None
 
 
-class MessagesDeleted(Event):
+class MessagesDeleted(Event, frozen=True, kw_only=True):
     """These messages were deleted for good, out of every label. `why`: user, retention, draft, undo."""
 
     TOPIC = "MessagesDeleted"
@@ -210,7 +210,7 @@ class MessagesDeleted(Event):
     why: str
 
 
-class ThreadsJoined(Event):
+class ThreadsJoined(Event, frozen=True, kw_only=True):
     """A message bridged two threads: the messages of thread `from` stand in `into` under new ids.
 
     `new_ids` is in the order of `message_ids`; everything else about a moved message (labels, keywords, times) stays, its
@@ -225,7 +225,7 @@ class ThreadsJoined(Event):
     uids: dict[LabelId, int]
 
 
-class LabelCreated(Event):
+class LabelCreated(Event, frozen=True, kw_only=True):
     """A label was made: `name` is the leaf (NFC), `parent_id` null at the top."""
 
     TOPIC = "LabelCreated"
@@ -238,7 +238,7 @@ class LabelCreated(Event):
     subscribed: bool
 
 
-class LabelChanged(Event):
+class LabelChanged(Event, frozen=True, kw_only=True):
     """A label's name, parent, order or subscription is now this."""
 
     TOPIC = "LabelChanged"
@@ -249,14 +249,14 @@ class LabelChanged(Event):
     subscribed: bool
 
 
-class LabelDeleted(Event):
+class LabelDeleted(Event, frozen=True, kw_only=True):
     """An emptied label without children went away; its id is never used again."""
 
     TOPIC = "LabelDeleted"
     label_id: LabelId
 
 
-class DraftSaved(Event):
+class DraftSaved(Event, frozen=True, kw_only=True):
     """A revision of a draft is the message `message_id`; the one before (`replaces`) was deleted in the same append."""
 
     TOPIC = "DraftSaved"
@@ -266,7 +266,7 @@ class DraftSaved(Event):
     replaces: MessageId | None
 
 
-class DraftDiscarded(Event):
+class DraftDiscarded(Event, frozen=True, kw_only=True):
     """The draft is no more: thrown away, or sent (`sent`). Its message is dealt with by events of the same append."""
 
     TOPIC = "DraftDiscarded"
@@ -289,7 +289,7 @@ class SubmissionPersonal(msgspec.Struct, frozen=True):
     recipients: tuple[SubmissionRecipient, ...]
 
 
-class SubmissionQueued(Event):
+class SubmissionQueued(Event, frozen=True, kw_only=True):
     """A message was handed over for sending; it leaves at `send_at`, and until `undo_until` can be called back."""
 
     TOPIC = "SubmissionQueued"
@@ -304,7 +304,7 @@ class SubmissionQueued(Event):
     personal: SubmissionPersonal | UnsetType = UNSET
 
 
-class SubmissionUndone(Event):
+class SubmissionUndone(Event, frozen=True, kw_only=True):
     """The owner called the submission back in time; the draft stands again (`DraftSaved` in the same append)."""
 
     TOPIC = "SubmissionUndone"
@@ -312,7 +312,7 @@ class SubmissionUndone(Event):
     draft_id: DraftId
 
 
-class SubmissionRejected(Event):
+class SubmissionRejected(Event, frozen=True, kw_only=True):
     """A check before sending refused the whole submission; `reason` is shown to the sender."""
 
     TOPIC = "SubmissionRejected"
@@ -327,7 +327,7 @@ class RecipientPersonal(msgspec.Struct, frozen=True):
     last_reply: str = ""
 
 
-class RecipientReported(Event):
+class RecipientReported(Event, frozen=True, kw_only=True):
     """What became of one recipient (its index in the submission's recipients), told when the status changes.
 
     `status`: delivered (here), relayed, deferred, bounced, rejected.
@@ -343,21 +343,21 @@ class RecipientReported(Event):
     personal: RecipientPersonal | UnsetType = UNSET
 
 
-class RulesReplaced(Event):
+class RulesReplaced(Event, frozen=True, kw_only=True):
     """The owner's filter rules are now these (JSON as the API takes them)."""
 
     TOPIC = "RulesReplaced"
     rules: msgspec.Raw
 
 
-class VacationSet(Event):
+class VacationSet(Event, frozen=True, kw_only=True):
     """The automatic reply is now this (JSON as the API takes it)."""
 
     TOPIC = "VacationSet"
     vacation: msgspec.Raw
 
 
-class SettingsChanged(Event):
+class SettingsChanged(Event, frozen=True, kw_only=True):
     """The profile is now this: display name, signature, time zone."""
 
     TOPIC = "SettingsChanged"
@@ -366,7 +366,7 @@ class SettingsChanged(Event):
     time_zone: str
 
 
-class ContactChanged(Event):
+class ContactChanged(Event, frozen=True, kw_only=True):
     """An entry of the address book was made, changed or (`removed`) taken away."""
 
     TOPIC = "ContactChanged"
@@ -377,7 +377,7 @@ class ContactChanged(Event):
     removed: bool = False
 
 
-class SignedIn(Event):
+class SignedIn(Event, frozen=True, kw_only=True):
     """Somebody signed in as the owner: from which network address, with what client, over which protocol."""
 
     TOPIC = "SignedIn"
@@ -387,14 +387,14 @@ class SignedIn(Event):
     protocol: str
 
 
-class PasswordChanged(Event):
+class PasswordChanged(Event, frozen=True, kw_only=True):
     """The password was changed, by its owner or by an operator; other sessions ended."""
 
     TOPIC = "PasswordChanged"
     by: str
 
 
-class AppPasswordAdded(Event):
+class AppPasswordAdded(Event, frozen=True, kw_only=True):
     """A password for one native client was made; the secret itself is nowhere."""
 
     TOPIC = "AppPasswordAdded"
@@ -402,21 +402,21 @@ class AppPasswordAdded(Event):
     name: str
 
 
-class AppPasswordRemoved(Event):
+class AppPasswordRemoved(Event, frozen=True, kw_only=True):
     """A native client's password was taken away."""
 
     TOPIC = "AppPasswordRemoved"
     app_password_id: str
 
 
-class QuotaSet(Event):
+class QuotaSet(Event, frozen=True, kw_only=True):
     """The mailbox may now hold this many bytes."""
 
     TOPIC = "QuotaSet"
     limit_bytes: int
 
 
-class QuotaWarned(Event):
+class QuotaWarned(Event, frozen=True, kw_only=True):
     """Use passed 80, 90 or 95 per cent (`level`) on its way up."""
 
     TOPIC = "QuotaWarned"
@@ -425,7 +425,7 @@ class QuotaWarned(Event):
     limit_bytes: int
 
 
-class SendingRestricted(Event):
+class SendingRestricted(Event, frozen=True, kw_only=True):
     """Sending is halved or blocked, and why."""
 
     TOPIC = "SendingRestricted"
@@ -433,20 +433,20 @@ class SendingRestricted(Event):
     blocked: bool
 
 
-class SendingAllowed(Event):
+class SendingAllowed(Event, frozen=True, kw_only=True):
     """Sending is free again."""
 
     TOPIC = "SendingAllowed"
 
 
-class MailboxRestored(Event):
+class MailboxRestored(Event, frozen=True, kw_only=True):
     """The mailbox came back from a backup: every label has a new UIDVALIDITY (RFC 9051 section 2.3.1.1)."""
 
     TOPIC = "MailboxRestored"
     uid_validity: dict[LabelId, int]
 
 
-class MailboxErased(Event):
+class MailboxErased(Event, frozen=True, kw_only=True):
     """The end of the stream: nothing is ever appended after it."""
 
     TOPIC = "MailboxErased"

@@ -1,8 +1,8 @@
 """The rows in step with the log: what a decision sees and what the append writes in the same transaction.
 
 `Rows` is a working set of one mailbox: only the rows that the gathered commands declared (`Needs`), loaded under the
-mailbox row's lock. A decision reads it, `projections.in_step` changes it. A row that was asked for and does not exist is
-known to be absent (`asked`); touching a row that nobody asked for raises `RowsMissingError`, upon which the lane
+mailbox row's lock. A decision reads it, `projections.in_step` changes it. A row that was asked for and does not exist
+is known to be absent (`asked`); touching a row that nobody asked for raises `RowsMissingError`, upon which the lane
 loads it under the same lock and decides again, so a decision can never mistake "not loaded" for "not there".
 """
 
@@ -41,8 +41,8 @@ class MailboxRow(msgspec.Struct):
 class MessageRow(msgspec.Struct):
     """A message. `labels` is sorted, `uids` runs parallel to it; `keywords` is sorted.
 
-    `summary` is the JSON object of `MessagePersonal` without its braces' content changed, null once destroyed or redacted;
-    `origin` is the id under which it was delivered and `delivered_seq` that event's seq; times are unix milliseconds.
+    `summary` is the JSON object of `MessagePersonal`, null once destroyed or redacted; `origin` is the id under which it
+    was delivered and `delivered_seq` that event's seq; times are unix milliseconds.
     """
 
     message_id: MessageId
@@ -56,7 +56,7 @@ class MessageRow(msgspec.Struct):
     uids: list[int]
     keywords: list[str]
     has_attachment: bool
-    summary: bytes | None
+    summary: msgspec.Raw | None
     delivered_seq: int
     created_seq: int
     changed_seq: int
@@ -176,7 +176,7 @@ class DocumentRow(msgspec.Struct):
 
     kind: str
     document_id: str
-    body: bytes
+    body: msgspec.Raw
     created_seq: int
     changed_seq: int
     destroyed_seq: int | None = None
@@ -185,8 +185,8 @@ class DocumentRow(msgspec.Struct):
 class Needs(msgspec.Struct, frozen=True):
     """The rows that a decision declares. Threads of references come with them, and with messages theirs.
 
-    `siblings` adds the messages of the threads of `messages` (needed to take messages out of a label); `thread_messages`
-    those of whole threads; `all_labels` every label; `sent_since` the submissions' recipients counted after each moment.
+    `siblings` adds the messages of the threads of `messages` (needed to take messages out of a label);
+    `thread_messages` those of whole threads; `all_labels` every label; `sending` the submissions of the last day.
     """
 
     messages: tuple[MessageId, ...] = ()

@@ -6,7 +6,7 @@ that `/sync` can complete it with the personal section by joining bytes: its las
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -104,7 +104,7 @@ def decode(topic: str, sections: Sections, upcasters: Mapping[str, tuple[str, Up
         for name, section in (("personal", sections.personal), ("server", sections.server))
         if section
     }
-    return cast(Event, msgspec.structs.replace(event, **parts)) if parts else event
+    return msgspec.structs.replace(event, **parts) if parts else event
 
 
 def upcast(
@@ -119,7 +119,7 @@ def upcast(
         }
         newer = step(parts)
         encoded = {name: b"" if newer[name] is None else _encoder.encode(newer[name]) for name in newer}
-        sections = cast(Sections, msgspec.structs.replace(sections, **encoded))
+        sections = msgspec.structs.replace(sections, **encoded)
     return topic, sections
 
 
