@@ -79,7 +79,7 @@ class Cluster:
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", f"--username={SUPERUSER}"]
         made = self.account.run([self.programs / "initdb", "-D", unfinished, *options], timeout_s=START_LIMIT_S)
         if made.returncode != 0:
-            raise PostgresError(f"initdb failed in {self.home}: {_last_line(made.stderr)}")
+            raise PostgresError(f"initdb failed in {self.home}: {' '.join(made.stderr.split())}")
         with (unfinished / "postgresql.conf").open("a") as configuration:
             configuration.write("include 'ledgermail.conf'\n")
         unfinished.rename(self.data)
@@ -102,7 +102,7 @@ class Cluster:
         self.end_leftovers()
         self._write_settings()
         self._turn_log()
-        options = f"-c cluster_name={self.name} -c unix_socket_directories={quote(str(self._socket_folder()))}"
+        options = f"-c cluster_name={self.name} -c unix_socket_directories={quote(str(self._made_socket_folder()))}"
         command: list[str | Path] = [
             "-D",
             self.data,
@@ -117,8 +117,17 @@ class Cluster:
         ]
         started = self.account.run([self.programs / "pg_ctl", *command], timeout_s=START_LIMIT_S + 10)
         if started.returncode != 0:
-            reason = _last_line(self.log.read_text(errors="replace")) if self.log.exists() else started.stderr.strip()
-            raise PostgresError(f"Postgres does not start: {reason} (log: {self.log})")
+            raise PostgresError(
+                f"Postgres does not start: {self._reason() or started.stderr.strip()} (log: {self.log})"
+            )
+
+    def _reason(self) -> str:
+        """What the log says last, but for the farewell."""
+        if not self.log.exists():
+            return ""
+        lines = self.log.read_text(errors="replace").splitlines()
+        said = [line.partition("]")[2].strip() for line in lines if not line.endswith("database system is shut down")]
+        return "; ".join(said[-2:])
 
     def _write_settings(self) -> None:
         configured = self.account.run([self.programs / "pg_config", "--configure"]).stdout
@@ -131,10 +140,15 @@ class Cluster:
             if self.log.stat().st_size > LOG_KEPT_BYTES:
                 self.log.replace(self.log.with_name("log.1"))
 
+    @property
     def _socket_folder(self) -> Path:
         folder = self.home / "socket"
-        if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH:
-            folder = Path(tempfile.gettempdir()) / f"ledgermail-{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+        if len(os.fsencode(folder)) <= LONGEST_SOCKET_PATH:
+            return folder
+        return Path(tempfile.gettempdir()) / f"ledgermail-{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+
+    def _made_socket_folder(self) -> Path:
+        folder = self._socket_folder
         if not folder.exists():
             folder.mkdir(mode=0o700)
             self.account.own(folder)
@@ -170,7 +184,9 @@ class Cluster:
         """End what a killed server left behind: processes without a postmaster, and its `postmaster.pid`."""
         self.kill()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        for left in self._socket_folder().glob(".s.PGSQL.*"):  # its lock names a process id that others may bear by now
+        for left in self._made_socket_folder().glob(
+            ".s.PGSQL.*"
+        ):  # its lock names a process id that others may bear by now
             left.unlink()
 
     def kill(self) -> None:
@@ -188,10 +204,14 @@ class Cluster:
     def shut_down(self) -> None:
         """Stop the server with a checkpoint, or, where that takes too long, at once: it recovers at the next start."""
         pid = self.postmaster()
-        if pid is None or _end({pid}, signal.SIGINT, limit_s=STOP_LIMIT_S):
+        if pid is None:
             return
-        if not _end(self.processes(), signal.SIGQUIT, limit_s=STOP_LIMIT_S):
+        stopped = _end({pid}, signal.SIGINT, limit_s=STOP_LIMIT_S)
+        if not stopped and not _end(self.processes(), signal.SIGQUIT, limit_s=STOP_LIMIT_S):
             raise PostgresError(f"Postgres (process {pid}) does not stop (log: {self.log})")
+        if self._socket_folder.parent != self.home:
+            with contextlib.suppress(OSError):  # after SIGQUIT it may hold a leftover, which the next start removes
+                self._socket_folder.rmdir()
 
 
 def cluster_in(data_folder: Path) -> Cluster:
@@ -250,9 +270,3 @@ def _alive(pid: int) -> bool:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:
         return False
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    fatal = [line for line in lines if "FATAL" in line or "error:" in line]
-    return (fatal or lines or ["no reason given"])[-1].strip()
