@@ -1,9 +1,9 @@
 """What a word is to a search: how text is folded and split, the same for documents and for queries.
 
 Folding is case-folding without accents over compatibility forms (Unicode NFKC), so that "Café", "CAFE" and their
-full-width forms are words of one spelling. Words are runs of letters and digits; a pictograph is a word. Scripts written
-without spaces (Han, kana, and Hangul) are indexed by overlapping pairs of characters and then the last character alone,
-so that any substring is a phrase of pairs, or the beginning of one.
+full-width forms are words of one spelling. Words are runs of letters and digits; a pictograph is a word. Scripts
+written without spaces (Han, kana, and Hangul) are indexed by overlapping pairs of characters and then the last character
+alone, so that any substring is a phrase of pairs, or the beginning of one.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Final
 
 MAX_WORD_CHARS: Final = 64
 """A longer word counts as its first characters."""
-MAX_TEXT_CHARS: Final = 1_000_000
+MAX_TEXT_CHARS: Final = 250_000
 """What comes after that much text is not searched."""
 
 _JAMO = "\u1100-\u11ff"
