@@ -67,7 +67,7 @@ def test_a_real_full_device_is_told_apart(tmp_path: Path) -> None:
         fd for fd in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{fd}").startswith(str(tmp_path))
     ]
     with open("/dev/full", "wb", buffering=0) as full:
-        os.dup2(full.fileno(), held)
+        os.dup2(full.fileno(), int(held))
     with pytest.raises(StorageFullError):
         spool.write(b"x" * 300_000)
     assert temporary_files(tmp_path) == []
