@@ -1,9 +1,9 @@
 """What a word is to a search: how text is folded and split, the same for documents and for queries.
 
 Folding is case-folding without accents over compatibility forms (Unicode NFKC), so that "Café", "CAFE" and their
-full-width forms are words of one spelling. Words are runs of letters and digits; a pictograph is a word. Scripts
-written without spaces (Han, kana, and Hangul) are indexed by overlapping pairs of characters and then the last character
-alone, so that any substring is a phrase of pairs, or the beginning of one.
+full-width forms are one word. Words are runs of letters and digits; a pictograph is a word. Scripts written without
+spaces (Han, kana, and Hangul) are indexed by overlapping pairs of characters and then the last character alone, so that
+any substring is a phrase of pairs, or the beginning of one.
 """
 
 import re
