@@ -5,6 +5,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import scalar_row
 
+from infra.operator_errors import OperatorError
+
 DURABLE_VALUES = {
     "fsync": {"on"},
     "full_page_writes": {"on"},
@@ -13,7 +15,7 @@ DURABLE_VALUES = {
 }
 
 
-class DurabilityError(Exception):
+class DurabilityError(OperatorError):
     """The database may lose what it acknowledged; the text names the setting."""
 
 

@@ -17,13 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.operator_errors import OperatorError
+
 SYSTEM_USER = "ledgermail-pg"
 SHARED_FOLDER = Path("/var/lib/ledgermail")
 
 logger = logging.getLogger(__name__)
 
 
-class PostgresError(Exception):
+class PostgresError(OperatorError):
     """The embedded Postgres cannot be used; the text is one line that says why and what to do."""
 
 

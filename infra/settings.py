@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from infra import settings_readers as read
+from infra.operator_errors import OperatorError
 from infra.settings_readers import ListenAddress
 
 PREFIX = "LEDGERMAIL_"
@@ -20,8 +21,10 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 LARGEST = 2**62
 
 
-class SettingError(Exception):
+class SettingError(OperatorError):
     """A setting cannot be read; the text is one line that names the variable and the reason."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)

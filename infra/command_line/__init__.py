@@ -1,0 +1,86 @@
+"""The command `ledgermail`: its subcommands, each loaded only when it is called, so that `--help` answers at once.
+
+To add one: write `infra/command_line/<name>.py` with a function whose parameters are typer's (its docstring is the help),
+or with a `typer.Typer` where it has subcommands of its own, and add its line to `COMMANDS`. An error that the operator
+can mend is an `infra.operator_errors.OperatorError`: printed as one line on standard error, with its exit code. Ctrl-C
+exits with 130 and no traceback. A name with a dash takes an underscore in its module's name.
+"""
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from infra.operator_errors import OperatorError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a subcommand is (`module:name` of a function or a `typer.Typer`), and its line in `ledgermail --help`."""
+
+    location: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def main() -> None:
+    """Run what the process was called with, and exit."""
+    run(sys.argv[1:], commands=COMMANDS)
+
+
+def run(arguments: Sequence[str], *, commands: Mapping[str, Command]) -> None:
+    """Run one command line, and exit.
+
+    Raises:
+        SystemExit: 0 when it is done, 2 for a wrong command line or setting, 1 for other errors, 130 after Ctrl-C.
+    """
+    try:
+        application(arguments, commands=commands)(args=list(arguments), prog_name="ledgermail")
+    except OperatorError as error:
+        sys.stderr.write(f"ledgermail: {' '.join(str(error).split())}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def application(arguments: Sequence[str], *, commands: Mapping[str, Command]) -> typer.Typer:
+    """All commands by name and help; only those that the arguments name are loaded, the others cannot be called."""
+    whole = typer.Typer(
+        add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+    whole.callback()(_ledgermail)
+    for name, command in commands.items():
+        if name not in arguments:
+            whole.command(name, help=command.help)(_not_loaded)
+        else:
+            _add(whole, name, command)
+    return whole
+
+
+def _add(whole: typer.Typer, name: str, command: Command) -> None:
+    module, _colon, attribute = command.location.partition(":")
+    loaded = getattr(importlib.import_module(module), attribute)
+    if isinstance(loaded, typer.Typer):
+        whole.add_typer(loaded, name=name, help=command.help, no_args_is_help=True)
+    else:
+        whole.command(name, short_help=command.help)(loaded)
+
+
+def _ledgermail(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """An event-sourced mailbox service: every change to a mailbox is an event in a gapless log.
+
+    Settings come from the environment: docs/settings.md.
+    """
+    if version:
+        typer.echo(importlib.metadata.version("ledgermail"))
+        raise typer.Exit
+
+
+def _not_loaded() -> None:
+    raise AssertionError("a command that is called is among the arguments, and so loaded")

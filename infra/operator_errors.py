@@ -1,0 +1,7 @@
+"""What stops a command for a reason that its operator can mend."""
+
+
+class OperatorError(Exception):
+    """One line that says what is wrong and what to do; the command line prints it, without a traceback, and exits."""
+
+    exit_code = 1
