@@ -1,0 +1,65 @@
+"""Which part of what a search found is a page: newest `listed_at` first, then the greater message id.
+
+The index orders by `listed_at` alone, so messages that share a moment are taken as one group and ordered here.
+"""
+
+import re
+from typing import Any, Final, NamedTuple
+
+from tantivy import DocAddress, Searcher
+
+from domain.ids import MailboxId, MessageId
+from domain.search_query import Query
+from infra.tantivy_search.queries import index_query
+from infra.tantivy_search.schema import LISTED_AT, MESSAGE_ID
+from projections.search import SearchCursorInvalidError
+
+_CURSOR: Final = re.compile(r"(-?\d{1,18})\.([A-Za-z0-9_-]{1,64})", re.ASCII)
+
+
+class Place(NamedTuple):
+    """Where a message stands in the order of the list."""
+
+    listed_at: int
+    message_id: MessageId
+
+
+def page(
+    searcher: Searcher, mailbox_id: MailboxId, query: Query, *, after: Place | None, limit: int
+) -> tuple[list[Place], int]:
+    """The first places after `after`, more than `limit` where there are so many, and how many there are in all."""
+    asked = limit + 3
+    while True:
+        result = _newest(searcher, mailbox_id, query, after=after, asked=asked)
+        whole = result.hits if len(result.hits) < asked else [hit for hit in result.hits if hit[0] > result.hits[-1][0]]
+        places = sorted(
+            (Place(listed_at, _message_id(searcher, address)) for listed_at, address in whole), reverse=True
+        )
+        found = [place for place in places if after is None or place < after]
+        if len(found) > limit or len(result.hits) < asked:
+            first = result if after is None else _newest(searcher, mailbox_id, query, after=None, asked=1)
+            return found, int(first.count)
+        asked *= 2
+
+
+def write_cursor(last: Place) -> str:
+    """The cursor of the page after this place."""
+    return f"{last.listed_at}.{last.message_id}"
+
+
+def read_cursor(cursor: str) -> Place:
+    """The place after which the page begins. Raises: SearchCursorInvalidError."""
+    parts = _CURSOR.fullmatch(cursor)
+    if parts is None:
+        raise SearchCursorInvalidError("this cursor was not given by a search")
+    return Place(int(parts[1]), MessageId(parts[2]))
+
+
+def _newest(searcher: Searcher, mailbox_id: MailboxId, query: Query, *, after: Place | None, asked: int) -> Any:
+    latest = None if after is None else after.listed_at
+    return searcher.search(index_query(mailbox_id, query, latest=latest), asked, order_by_field=LISTED_AT)
+
+
+def _message_id(searcher: Searcher, address: DocAddress) -> MessageId:
+    stored: Any = searcher.doc(address).get_first(MESSAGE_ID)
+    return MessageId(bytes(stored).decode())
