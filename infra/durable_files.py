@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 _FULL_FLUSH: int | None = getattr(fcntl, "F_FULLFSYNC", None)
@@ -64,3 +65,13 @@ def create_exclusively(path: Path, data: bytes, *, temporary: Path) -> bool:
         temporary.unlink()
     flush_folder(path.parent)
     return made
+
+
+def remove_old_files(folder: Path, *, age_s: float) -> None:
+    """Remove the files of a folder of temporary ones that nobody wrote to for `age_s` seconds."""
+    for path in list(folder.iterdir()):
+        try:
+            if path.stat().st_mtime < time.time() - age_s:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # another process that starts removed it

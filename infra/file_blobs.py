@@ -5,13 +5,12 @@ Temporary files lie in `.tmp` of the same folder, whose name no object can have.
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from gateways.blobs import BlobMissingError, BlobNameInvalidError, Spool, StorageFullError, checked_name
-from infra.durable_files import flush_folder, make_folders
+from infra.durable_files import flush_folder, make_folders, remove_old_files
 from infra.file_spool import FileSpool, full_disk_told_apart
 from infra.shared_flush import SharedFlush
 
@@ -34,7 +33,7 @@ class FileBlobs:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         flush_folder(folder.parent)
         self._temporary = make_folders(folder, ".tmp")
-        _remove_old_files(self._temporary, older_than=time.time() - TEMPORARY_AGE_S)
+        remove_old_files(self._temporary, age_s=TEMPORARY_AGE_S)
 
     def spool(self) -> FileSpool:
         """Room for the content of one more object."""
@@ -174,12 +173,3 @@ def _names_below(folder: Path, prefix: str) -> Iterator[str]:
                 yield from _names_below(Path(entry.path), f"{prefix}{entry.name}/")
             else:
                 yield prefix + entry.name
-
-
-def _remove_old_files(folder: Path, *, older_than: float) -> None:
-    for path in list(folder.iterdir()):
-        try:
-            if path.stat().st_mtime < older_than:
-                path.unlink()
-        except FileNotFoundError:
-            continue  # another process that starts removed it

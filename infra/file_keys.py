@@ -1,0 +1,203 @@
+"""The key store that is a folder: `ab/cd/<mailbox>.key`, each wrapped by the master key, and `tombstones/<mailbox>`.
+
+A tombstone decides: it is looked for at every call, before the cache, so that what one process destroys is gone from
+all at once; and it outlives a restored copy of the keys when it is merged into it.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from domain.times import rfc3339
+from infra.durable_files import (
+    create_exclusively,
+    flush,
+    flush_folder,
+    make_folders,
+    remove_old_files,
+    write_whole,
+)
+from infra.keys import KeyBrokenError, KeyDestroyedError, MailboxKey
+from infra.master_key import check_closed, open_master_key
+from infra.sealing import KEY_BYTES, SealBrokenError, forget_ciphers, open_sealed, seal
+
+CACHED_KEYS = 10_000
+TEMPORARY_AGE_S = 86_400
+_FORMAT = b"ledgermail-key-1"
+_MAX_FILE_BYTES = 4096
+_MAILBOX_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
+
+
+class FileKeys:
+    """Keys as files below `folder` (made, mode 0700), wrapped by the master key in `master_key_file` (made, mode 0600).
+
+    Starting finishes destructions that a crash interrupted. Any number of processes may share the folder.
+
+    Raises: MasterKeyError, whose text is one line for the operator.
+    """
+
+    def __init__(self, folder: Path, master_key_file: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flush_folder(folder.parent)
+        check_closed(folder)
+        self._folder = folder
+        self._temporary = make_folders(folder, ".tmp")
+        self._tombstones = make_folders(folder, "tombstones")
+        self._cache: OrderedDict[str, MailboxKey] = OrderedDict()
+        self._cache_lock = threading.Lock()
+        remove_old_files(self._temporary, age_s=TEMPORARY_AGE_S)
+        self._master, self.created_master_key = open_master_key(master_key_file, folder, self._temporary)
+        for mailbox_id in _mailboxes_in(self._tombstones):
+            self._erase(mailbox_id)
+
+    def create(self, mailbox_id: str) -> MailboxKey:
+        """The mailbox's key, made where there is none, durable; see `Keys.create`."""
+        path = self._path(mailbox_id)
+        self._refuse_destroyed(mailbox_id)
+        make_folders(self._folder, _fan_out(mailbox_id))
+        if path.exists():
+            flush_folder(path.parent)
+        else:
+            key = MailboxKey("k" + secrets.token_hex(10), os.urandom(KEY_BYTES))
+            create_exclusively(path, self._wrapped(mailbox_id, key), temporary=self._temporary / secrets.token_hex(16))
+        key_kept = self.get(mailbox_id)
+        if key_kept is None:
+            # A destruction that began after the first look may have been too early to see this file.
+            self._erase(mailbox_id)
+            raise KeyDestroyedError(mailbox_id)
+        return key_kept
+
+    def get(self, mailbox_id: str) -> MailboxKey | None:
+        """The mailbox's key; None when it was destroyed or never made; see `Keys.get`."""
+        with self._cache_lock:
+            known = self._cache.get(mailbox_id)
+            if known is not None:
+                self._cache.move_to_end(mailbox_id)
+        path = self._path(mailbox_id) if known is None else None
+        if self._is_destroyed(mailbox_id):
+            self._forget(mailbox_id)
+            return None
+        return known if path is None else self._load(mailbox_id, path)
+
+    def destroy(self, mailbox_id: str) -> None:
+        """Leave a durable tombstone, then overwrite the key's file and remove it; see `Keys.destroy`.
+
+        On media that write elsewhere (SSDs, copy-on-write) the old blocks may outlive the file: wrapped, not open.
+        """
+        self._path(mailbox_id)
+        self._bury(mailbox_id, rfc3339(_now_ms()).encode())
+
+    def tombstones(self) -> list[str]:
+        """The mailboxes whose keys were destroyed, in order."""
+        return sorted(_mailboxes_in(self._tombstones))
+
+    def merge_tombstones(self, other_folder: Path) -> int:
+        """Destroy here what was destroyed in another copy of the folder; how many that were.
+
+        A restore calls it with the folder that the restored copy replaces, so that it brings nobody back.
+        """
+        merged = 0
+        for mailbox_id in sorted(_mailboxes_in(other_folder / "tombstones")):
+            if not self._is_destroyed(mailbox_id):
+                self._bury(mailbox_id, (other_folder / "tombstones" / mailbox_id).read_bytes()[:64])
+                merged += 1
+        return merged
+
+    def _bury(self, mailbox_id: str, when: bytes) -> None:
+        temporary = self._temporary / secrets.token_hex(16)
+        create_exclusively(self._tombstones / mailbox_id, when, temporary=temporary)
+        self._forget(mailbox_id)
+        self._erase(mailbox_id)
+
+    def _load(self, mailbox_id: str, path: Path) -> MailboxKey | None:
+        try:
+            with path.open("rb") as file:
+                stored = file.read(_MAX_FILE_BYTES)
+            key = self._unwrapped(mailbox_id, stored)
+        except FileNotFoundError:
+            return None
+        except KeyBrokenError:
+            if self._is_destroyed(mailbox_id):
+                return None  # read while another process overwrote it
+            raise
+        with self._cache_lock:
+            self._cache[mailbox_id] = key
+            if len(self._cache) > CACHED_KEYS:
+                self._cache.popitem(last=False)
+        return key
+
+    def _wrapped(self, mailbox_id: str, key: MailboxKey) -> bytes:
+        sealed = seal(self._master, key.secret, _associated(mailbox_id, key.key_id.encode()))
+        return b"\n".join((_FORMAT, key.key_id.encode(), sealed))
+
+    def _unwrapped(self, mailbox_id: str, stored: bytes) -> MailboxKey:
+        parts = stored.split(b"\n", 2)
+        if len(parts) != 3 or parts[0] != _FORMAT:
+            raise KeyBrokenError(f"the key of mailbox {mailbox_id} is damaged")
+        try:
+            secret = open_sealed(self._master, parts[2], _associated(mailbox_id, parts[1]))
+        except SealBrokenError as error:
+            raise KeyBrokenError(
+                f"the key of mailbox {mailbox_id} does not open: it is damaged or wrapped by another master key"
+            ) from error
+        return MailboxKey(parts[1].decode("ascii"), secret)
+
+    def _erase(self, mailbox_id: str) -> None:
+        path = self._path(mailbox_id)
+        try:
+            descriptor = os.open(path, os.O_WRONLY)
+        except FileNotFoundError:
+            return
+        try:
+            write_whole(descriptor, os.urandom(os.fstat(descriptor).st_size))
+            flush(descriptor)
+        finally:
+            os.close(descriptor)
+        path.unlink(missing_ok=True)
+        flush_folder(path.parent)
+
+    def _forget(self, mailbox_id: str) -> None:
+        with self._cache_lock:
+            known = self._cache.pop(mailbox_id, None)
+        if known is not None:
+            forget_ciphers()
+
+    def _refuse_destroyed(self, mailbox_id: str) -> None:
+        if self._is_destroyed(mailbox_id):
+            raise KeyDestroyedError(mailbox_id)
+
+    def _is_destroyed(self, mailbox_id: str) -> bool:
+        try:
+            os.stat(f"{self._tombstones}/{mailbox_id}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _path(self, mailbox_id: str) -> Path:
+        if _MAILBOX_ID.fullmatch(mailbox_id) is None:
+            raise ValueError(f"{mailbox_id[:80]!r} is no mailbox id")
+        return self._folder / _fan_out(mailbox_id) / f"{mailbox_id}.key"
+
+
+def _fan_out(mailbox_id: str) -> str:
+    digest = hashlib.sha256(mailbox_id.encode()).hexdigest()
+    return f"{digest[:2]}/{digest[2:4]}"
+
+
+def _associated(mailbox_id: str, key_id: bytes) -> bytes:
+    return b"\0".join((_FORMAT, mailbox_id.encode(), key_id))
+
+
+def _mailboxes_in(tombstones: Path) -> list[str]:
+    if not tombstones.is_dir():
+        return []
+    return [name for name in os.listdir(tombstones) if _MAILBOX_ID.fullmatch(name)]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
