@@ -1,0 +1,61 @@
+"""The live generation of the search index, whichever that is at the moment."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+from domain.ids import MailboxId, MessageId
+from domain.search_query import Query
+from infra.tantivy_search.generations import generation_folder, live_generation
+from infra.tantivy_search.index import TantivyIndex
+from projections.search import Hits, SearchDocument
+
+
+class LiveTantivyIndex:
+    """The port `SearchIndex` on the live generation; looks at the marker before every call."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._following = Lock()
+        self._generation = live_generation(folder)
+        self._index = TantivyIndex(generation_folder(folder, self._generation))
+
+    def apply(
+        self,
+        upserts: Sequence[SearchDocument],
+        deletes: Sequence[tuple[MailboxId, MessageId]],
+        cursors: Mapping[MailboxId, int],
+    ) -> None:
+        """See `SearchIndex.apply`. Raises: SearchIndexLockedError."""
+        self._live().apply(upserts, deletes, cursors)
+
+    def cursor(self, mailbox_id: MailboxId) -> int:
+        """See `SearchIndex.cursor`."""
+        return self._live().cursor(mailbox_id)
+
+    def search(self, mailbox_id: MailboxId, query: Query, *, limit: int = 50, cursor: str | None = None) -> Hits:
+        """See `SearchIndex.search`."""
+        return self._live().search(mailbox_id, query, limit=limit, cursor=cursor)
+
+    def drop_mailbox(self, mailbox_id: MailboxId) -> None:
+        """See `SearchIndex.drop_mailbox`. Raises: SearchIndexLockedError."""
+        self._live().drop_mailbox(mailbox_id)
+
+    def close(self) -> None:
+        """Let the writer go. The next write opens it again."""
+        with self._following:
+            self._index.close()
+
+    def _live(self) -> TantivyIndex:
+        with self._following:
+            generation = live_generation(self.folder)
+            if generation != self._generation:
+                fresh = TantivyIndex(generation_folder(self.folder, generation))
+                self._index.close()
+                self._index, self._generation = fresh, generation
+            return self._index
+
+
+def open_live(folder: Path) -> LiveTantivyIndex:
+    """The index of a data folder, made empty where there is none. Raises: SearchIndexIncompatibleError."""
+    return LiveTantivyIndex(folder)
