@@ -1,0 +1,63 @@
+"""What a conversation asks of the one who holds its socket."""
+
+from dataclasses import dataclass
+
+from domain.addresses import EmailAddress
+from gateways.envelope import Envelope
+from gateways.reception import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these octets to the other side."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the connection once everything is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Resume with None when the other side has read most of what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Begin the handshake (RFC 3207), then call `secured`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Resume with the verdict on this recipient."""
+
+    recipient: EmailAddress
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Append this to the spool of the message, then resume with None."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Append the last of the content, make the message durable, then resume with None."""
+
+    envelope: Envelope
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Forget what was spooled, then resume with None."""
+
+
+Blocking = Judge | Write | Accept | Discard
+"""Calls of the reception; what they raise is handed to `resume` in place of a result."""
+Action = Send | Close | Drain | StartTls | Blocking
+Outcome = Verdict | BaseException | None

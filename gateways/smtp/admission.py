@@ -1,0 +1,53 @@
+"""Who may connect, and how often: counted by address, an IPv6 one with its /64."""
+
+import ipaddress
+
+
+class Admission:
+    """Counts connections. Its memory is bounded by the connections open and those tried in one second."""
+
+    def __init__(self, *, connections: int, connections_per_address: int, new_connections_per_s: int) -> None:
+        self._connections = connections
+        self._connections_per_address = connections_per_address
+        self._new_connections_per_s = new_connections_per_s
+        self._open: dict[str, int] = {}
+        self._total = 0
+        self._second = 0
+        self._tried: dict[str, int] = {}
+
+    def admits(self, source: str, *, now_s: float) -> bool:
+        """Whether one more connection is let in; if so it counts until `release`."""
+        if not self._is_within_rate(source, int(now_s)):
+            return False
+        if self._total >= self._connections or self._open.get(source, 0) >= self._connections_per_address:
+            return False
+        self._total += 1
+        self._open[source] = self._open.get(source, 0) + 1
+        return True
+
+    def release(self, source: str) -> None:
+        """A connection that was admitted has ended."""
+        self._total -= 1
+        self._open[source] -= 1
+        if self._open[source] == 0:
+            del self._open[source]
+
+    def _is_within_rate(self, source: str, second: int) -> bool:
+        if second != self._second:
+            self._second = second
+            self._tried.clear()
+        self._tried[source] = self._tried.get(source, 0) + 1
+        return self._tried[source] <= self._new_connections_per_s
+
+
+def source_of(address: str) -> str:
+    """What connections from `address` are counted under; the address itself where it is no IP address."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    return str(ip)

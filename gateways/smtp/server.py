@@ -1,0 +1,87 @@
+"""The listening side of reception: admits sessions, and lets them end in peace."""
+
+import asyncio
+from concurrent.futures import Executor
+from ssl import SSLContext
+
+from gateways.reception import Reception
+from gateways.smtp.admission import Admission
+from gateways.smtp.host import Host
+from gateways.smtp.session import Session
+
+_READ_BYTES = 32 * 1024
+
+
+class SmtpServer:
+    """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
+
+    `executor` bounds how many calls of the reception run at once; it must outlive `stop`.
+    """
+
+    def __init__(
+        self, host: Host, *, reception: Reception, executor: Executor, ssl_context: SSLContext | None = None
+    ) -> None:
+        self.host = host
+        self.reception = reception
+        self.executor = executor
+        self.ssl_context = ssl_context
+        self.read_buffer = memoryview(bytearray(_READ_BYTES))
+        self._sessions: set[Session] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self._admission = Admission(
+            connections=host.limits.connections,
+            connections_per_address=host.limits.connections_per_address,
+            new_connections_per_s=host.limits.new_connections_per_s,
+        )
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens: address and port, in the order of `listen`."""
+        return [socket.getsockname()[:2] for listener in self._listeners for socket in listener.sockets]
+
+    @property
+    def connections(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    async def listen(self, address: str, port: int) -> None:
+        """Take connections there, port 0 meaning any free one.
+
+        Raises: OSError
+        """
+        loop = asyncio.get_running_loop()
+        self._listeners.append(await loop.create_server(lambda: Session(self), address, port, backlog=512))
+
+    async def stop(self, *, deadline_s: float) -> None:
+        """Take no new connection, end idle sessions with 421 4.3.2, let messages under way finish until the deadline.
+
+        Safe to repeat.
+        """
+        for listener in self._listeners:
+            listener.close()
+        for session in tuple(self._sessions):
+            session.shut_down()
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            for session in tuple(self._sessions):
+                session.abort()
+            await self._is_empty.wait()
+
+    def enters(self, session: Session, source: str) -> bool:
+        """Part of `Door`."""
+        if not self._admission.admits(source, now_s=asyncio.get_running_loop().time()):
+            return False
+        self._sessions.add(session)
+        self._is_empty.clear()
+        return True
+
+    def leaves(self, session: Session, source: str) -> None:
+        """Part of `Door`."""
+        self._admission.release(source)
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._is_empty.set()

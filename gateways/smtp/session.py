@@ -1,0 +1,230 @@
+"""One connection on the event loop: a conversation, its socket, its clock and its calls of the reception."""
+
+import asyncio
+from concurrent.futures import Executor, Future
+from ssl import SSLContext, SSLError
+from typing import Protocol, cast
+
+from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError, Verdict
+from gateways.smtp import replies
+from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Send, StartTls
+from gateways.smtp.admission import source_of
+from gateways.smtp.client import Client
+from gateways.smtp.conversation import Conversation
+from gateways.smtp.host import Host
+from gateways.smtp.intake import Intake
+
+_HANDSHAKE_TIMEOUT_S = 60.0
+_LINGER_S = 10.0
+_EXPECTED_FAILURES = (StorageFullError, TemporarilyUnavailableError)
+
+
+class Door(Protocol):
+    """What all sessions of a server share."""
+
+    host: Host
+    reception: Reception
+    executor: Executor
+    ssl_context: SSLContext | None
+    read_buffer: memoryview
+    """One for all sessions: what is read into it is copied out before the loop does anything else."""
+
+    def enters(self, session: "Session", source: str) -> bool:
+        """Whether the session is let in; if so it counts until it `leaves`."""
+        ...
+
+    def leaves(self, session: "Session", source: str) -> None:
+        """An admitted session has ended."""
+        ...
+
+
+class Session(asyncio.BufferedProtocol):
+    """Reads no further while a call runs or while the other side does not read its replies."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._loop = asyncio.get_running_loop()
+        self._intake = Intake(door.reception)
+        self._transport: asyncio.Transport
+        self._conversation: Conversation
+        self._source = ""
+        self._is_admitted = False
+        self._is_lost = False
+        self._is_calling = False
+        self._is_reading = True
+        self._is_write_full = False
+        self._is_drain_awaited = False
+        self._is_half_closed = False
+        self._heard_at_s = self._mail_at_s = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._handshake: asyncio.Task[None] | None = None
+
+    # What the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        host = self._door.host
+        client, offers_tls = Client(address), self._door.ssl_context is not None
+        self._conversation = Conversation(host, client=client, offers_tls=offers_tls)
+        self._source = source_of(address)
+        self._is_admitted = self._door.enters(self, self._source)
+        if not self._is_admitted:
+            self._transport.write(replies.closing(host.hostname, replies.TOO_MANY_CONNECTIONS))
+            self._transport.close()
+        elif host.limits.greeting_delay_s > 0:
+            self._timer = self._loop.call_later(host.limits.greeting_delay_s, self._greet)
+        else:
+            self._greet()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._door.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if not self._is_admitted:
+            return
+        self._heard_at_s = self._loop.time()
+        self._perform(self._conversation.receive(bytes(self._door.read_buffer[:nbytes])))
+        if self._conversation.is_waiting:
+            self._stop_reading()
+
+    def eof_received(self) -> bool:
+        self._is_half_closed = True
+        return self._is_calling  # then what is under way is still answered
+
+    def pause_writing(self) -> None:
+        self._is_write_full = True
+        self._stop_reading()
+
+    def resume_writing(self) -> None:
+        self._is_write_full = False
+        if self._is_drain_awaited:
+            self._is_drain_awaited = False
+            self._perform(self._conversation.resume(None))
+        self._read_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._is_admitted:
+            return
+        self._door.leaves(self, self._source)
+        if not self._is_calling:
+            self._discard()
+
+    # What the server calls
+
+    def shut_down(self) -> None:
+        """End now when idle, else after the message under way."""
+        self._perform(self._conversation.shut_down())
+
+    def abort(self) -> None:
+        """End now, whatever is under way."""
+        self._transport.abort()
+
+    # The actions
+
+    def _greet(self) -> None:
+        if self._is_lost or self._conversation.is_closed:
+            return
+        self._perform(self._conversation.greet())
+        self._timer = self._loop.call_later(self._door.host.limits.command_timeout_s, self._look_at_clock)
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(data):
+                    self._transport.write(data)
+                case Close():
+                    self._transport.close()
+                case Drain():
+                    self._drain()
+                case StartTls():
+                    self._stop_reading()
+                    self._handshake = self._loop.create_task(self._start_tls())
+                case _:
+                    self._call(action)
+
+    def _drain(self) -> None:
+        if self._is_write_full:
+            self._is_drain_awaited = True
+        else:
+            self._loop.call_soon(self._drained)
+
+    def _drained(self) -> None:
+        self._perform(self._conversation.resume(None))
+        self._read_on()
+
+    def _call(self, action: Blocking) -> None:
+        self._is_calling = True
+        call = self._door.executor.submit(self._intake.perform, action)
+        call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._called, action, done))
+
+    def _called(self, action: Blocking, call: "Future[Verdict | None]") -> None:
+        self._is_calling = False
+        failure = call.exception()
+        if failure is not None and not isinstance(failure, _EXPECTED_FAILURES):
+            self._loop.call_exception_handler({"message": "reception failed", "exception": failure, "protocol": self})
+        if self._is_lost:
+            self._discard()
+            return
+        self._heard_at_s = self._loop.time()
+        if isinstance(action, Accept) and failure is None:
+            self._mail_at_s = self._heard_at_s
+        self._perform(self._conversation.resume(failure or call.result()))
+        self._read_on()
+
+    def _discard(self) -> None:
+        if self._intake.has_spool:
+            self._door.executor.submit(self._intake.discard)
+
+    async def _start_tls(self) -> None:
+        context = self._door.ssl_context
+        assert context is not None, "STARTTLS is only offered with a context"
+        try:
+            secured = await self._loop.start_tls(
+                self._transport, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_S
+            )
+        except (SSLError, OSError):  # the client will not, or cannot; RFC 3207 section 4.1 leaves nothing to say
+            secured = None
+        cipher = secured.get_extra_info("ssl_object").cipher() if secured is not None else None
+        if secured is None or cipher is None:
+            self._transport.abort()
+            self.connection_lost(None)  # a handshake cut short tells only its waiter
+            return
+        self._transport, self._is_reading = secured, True
+        version = secured.get_extra_info("ssl_object").version()
+        self._perform(self._conversation.secured(f"{version} {cipher[0]}"))
+        self._read_on()
+
+    # Reading and time
+
+    def _read_on(self) -> None:
+        if self._is_half_closed and not self._is_calling:
+            self._transport.close()
+        elif self._may_read() and not self._is_reading:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    def _may_read(self) -> bool:
+        return not (self._conversation.is_waiting or self._is_write_full or self._transport.is_closing())
+
+    def _stop_reading(self) -> None:
+        if self._is_reading and not self._transport.is_closing():
+            self._is_reading = False
+            self._transport.pause_reading()
+
+    def _look_at_clock(self) -> None:
+        """End who is silent, or who brought no mail for too long; never while a call of ours runs."""
+        limits = self._door.host.limits
+        silence_s = limits.command_timeout_s if self._conversation.is_idle else limits.data_timeout_s
+        left_s = min(self._heard_at_s + silence_s, self._mail_at_s + limits.mail_timeout_s) - self._loop.time()
+        if left_s <= 0 and not self._is_calling:
+            self._perform(self._conversation.time_out())
+            self._timer = self._loop.call_later(_LINGER_S, self.abort)
+            return
+        self._timer = self._loop.call_later(max(left_s, 1.0), self._look_at_clock)
