@@ -5,7 +5,7 @@ Every command is a frozen struct in `domain.decisions`; `decide` reads `Rows` an
 """
 
 import hashlib
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -64,6 +64,18 @@ class Decided(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     effects: tuple[Effect, ...] = ()
     answer: dict[str, msgspec.Raw | str | int | bool | None | list[str]] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a command: the head it reached, its first event's seq (last + 1 for none), and its answer.
+
+    `answer` always holds `seq`; `repeated` says that the command had been appended before and this is its first answer.
+    """
+
+    seq: int
+    first_seq: int
+    answer: dict[str, Any]
+    repeated: bool = False
 
 
 class Context(msgspec.Struct, frozen=True):
