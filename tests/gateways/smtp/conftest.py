@@ -178,7 +178,19 @@ def talk(reception: FolderReception):
     return begin
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def smtp_host():
     """`make_host`: `smtp_host(Dialect.LMTP, recipients=…)`."""
     return make_host
+
+
+@pytest.fixture(scope="session")
+def reception_of():
+    """`FolderReception`, emptied: for tests that need a new one for each example."""
+
+    def begin(folder: Path) -> FolderReception:
+        for left in folder.iterdir():
+            left.unlink()
+        return FolderReception(folder)
+
+    return begin
