@@ -421,8 +421,6 @@ def _joined(step: _Step, event: e.ThreadsJoined) -> None:
 
 
 def _repoint(step: _Step, old_id: MessageId, fresh_id: MessageId) -> None:
-    if ("message drafts", old_id) not in step.rows.asked:
-        raise RowsMissingError(Needs(messages=(old_id,)))
     for draft in step.rows.drafts.values():
         if draft.message_id == old_id:
             draft.message_id, draft.changed_seq = fresh_id, step.seq

@@ -16,6 +16,15 @@ CREATE TABLE mailboxes (
     erased boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
+-- Ends the transaction where a compare-and-set hit fewer rows than it must: somebody wrote without the lock.
+CREATE FUNCTION expect_rows(hit bigint, expected bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF hit <> expected THEN
+        RAISE EXCEPTION 'lost race: % of % heads had moved', expected - hit, expected USING ERRCODE = 'LM001';
+    END IF;
+END
+$$;
+
 CREATE TABLE stored_events (
     originator_id text NOT NULL,
     originator_version bigint NOT NULL,
@@ -66,7 +75,7 @@ CREATE TABLE messages (
     uids bigint[] NOT NULL,
     keywords text[] NOT NULL,
     has_attachment boolean NOT NULL,
-    summary bytea,
+    summary json,
     delivered_seq bigint NOT NULL,
     created_seq bigint NOT NULL,
     changed_seq bigint NOT NULL,
@@ -174,7 +183,7 @@ CREATE TABLE submissions (
     message_id text NOT NULL,
     draft_id text NOT NULL,
     status text NOT NULL,
-    recipients bytea NOT NULL,
+    recipients json NOT NULL,
     queued_at bigint NOT NULL,
     send_at bigint NOT NULL,
     undo_until bigint NOT NULL,
@@ -191,7 +200,7 @@ CREATE TABLE documents (
     generation integer NOT NULL,
     kind text NOT NULL,
     document_id text NOT NULL,
-    body bytea NOT NULL,
+    body json NOT NULL,
     created_seq bigint NOT NULL,
     changed_seq bigint NOT NULL,
     destroyed_seq bigint,

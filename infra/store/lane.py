@@ -1,0 +1,400 @@
+"""The lane: commands wait in it together and are appended together, one disk flush for all that wait.
+
+One round trip locks the mailbox rows in id order and, in statements behind the lock, reads the commands seen and the
+declared rows; the decisions then run one after another on the evolving rows; a second round trip writes events, rows,
+effects, command rows and one wake-up a mailbox, and commits. Alone, a command waits for nobody. If a gathered commit
+fails, each of its commands is run again by itself, so that only the guilty one fails. After a lost connection the same
+commands are submitted again: the lock orders them behind their own ghosts, whose command rows then answer.
+"""
+
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import Connection, Cursor
+
+from domain.commands import Command, Context, Decided, Outcome, Refusal, digest
+from domain.events import RecordedEvent
+from domain.ids import MailboxId, new_id
+from domain.rows import Needs, Rows, RowsMissingError
+from infra.keys import KeyDestroyedError, Keys, MailboxKey
+from infra.sealing import open_sealed, seal
+from infra.store.effects import write_effects
+from infra.store.mapper import StoredRow, keyed_message, to_stored
+from infra.store.recorder import MailboxRecorder
+from infra.store.row_loading import Loading, lock_mailboxes, mailbox_rows, read_json_as_raw
+from infra.store.row_writing import Written, write_mailboxes, write_rows
+from projections.in_step import Touched, changes
+
+MAX_GATHERED = 256
+MAX_ROUNDS = 8
+"""How often missing rows may be loaded before a decision is called broken."""
+
+_SEEN = (
+    "SELECT c.mailbox_id, c.command_id, c.digest, c.first_seq, c.last_seq, c.answer FROM commands c"
+    " JOIN unnest(%s::text[], %s::text[]) AS n(mailbox_id, command_id)"
+    " ON c.mailbox_id = n.mailbox_id AND c.command_id = n.command_id"
+)
+_REMEMBER = (
+    "INSERT INTO commands (mailbox_id, command_id, digest, first_seq, last_seq, answer)"
+    " SELECT * FROM unnest(%s::text[], %s::text[], %b::bytea[], %s::bigint[], %s::bigint[], %b::bytea[])"
+)
+_WAKE = "INSERT INTO wake (mailbox_id, head) SELECT * FROM unnest(%s::text[], %s::bigint[])"
+
+
+class MailboxUnknownError(Refusal):
+    """There is no such mailbox, or its key is gone."""
+
+    code = "mailbox_unknown"
+
+
+class CommandReusedError(Refusal):
+    """The command id was seen before with another command."""
+
+    code = "idempotency_key_reused"
+
+
+class LaneClosedError(Exception):
+    """The lane takes no more commands."""
+
+
+class _Waiting(msgspec.Struct, eq=False):
+    command: Command
+    future: "Future[Outcome]"
+    needs: Needs
+    digest: bytes
+
+
+class _Ran(msgspec.Struct):
+    """One gathered command decided: its stored rows and what to remember."""
+
+    waiting: _Waiting
+    decided: Decided
+    first_seq: int
+    last_seq: int
+    answer: dict[str, Any]
+    sealed_answer: bytes
+
+
+class _Batch:
+    """The working sets of one gathered commit."""
+
+    def __init__(self, rows: dict[MailboxId, Rows]) -> None:
+        self.rows = rows
+        self.heads = {m: (r.mailbox.head, r.mailbox.head_hash) for m, r in rows.items()}
+        self.touched: dict[MailboxId, Touched] = {}
+        self.stored: list[StoredRow] = []
+        self.salted: list[tuple[StoredRow, str]] = []
+        self.ran: list[_Ran] = []
+        self.repeated: list[tuple[_Waiting, Outcome]] = []
+        self.refused: list[tuple[_Waiting, Exception]] = []
+
+    @property
+    def changed(self) -> list[MailboxId]:
+        return list(self.touched)
+
+    def written(self) -> list[Written]:
+        return [Written(self.rows[m], touched, *self.heads[m]) for m, touched in self.touched.items()]
+
+
+class Lane:
+    """Appends commands, gathered. One thread, one connection; any number of lanes and processes side by side."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        keys: Keys,
+        *,
+        retention_days: int = 30,
+        on_committed: Callable[[Sequence[tuple[MailboxId, int]]], None] | None = None,
+        clock_ms: Callable[[], int] | None = None,
+        max_gathered: int = MAX_GATHERED,
+    ) -> None:
+        self._conninfo = conninfo
+        self._keys = keys
+        self._retention_days = retention_days
+        self._on_committed = on_committed or (lambda _heads: None)
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._max_gathered = max_gathered
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closed = False
+        self._gate = threading.Lock()
+        self._connection: Connection[Any] | None = None
+        self._thread = threading.Thread(target=self._run, name="lane", daemon=True)
+        self._thread.start()
+
+    def submit(self, command: Command) -> "Future[Outcome]":
+        """Queue a command. The future's exception is a `Refusal` or what else went wrong; nothing was appended then."""
+        waiting = _Waiting(command, Future(), command.needs(), digest(command))
+        with self._gate:
+            if self._closed:
+                raise LaneClosedError("the lane is closed")
+            self._queue.put(waiting)
+        return waiting.future
+
+    def run(self, command: Command, *, timeout_s: float | None = 60) -> Outcome:
+        """Append a command and wait until it is durable."""
+        return self.submit(command).result(timeout_s)
+
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    # -- the lane's own thread
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            gathered, last = self._gather(first)
+            self._append_all(gathered)
+            if last:
+                break
+        if self._connection is not None:
+            self._connection.close()
+
+    def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        gathered = [first]
+        while len(gathered) < self._max_gathered:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return gathered, False
+            if waiting is None:
+                return gathered, True
+            gathered.append(waiting)
+        return gathered, False
+
+    def _append_all(self, gathered: list[_Waiting]) -> None:
+        try:
+            self._append_surely(gathered)
+        except Exception as failure:  # noqa: BLE001 - the failure is handed to the commands' futures
+            if len(gathered) == 1:
+                gathered[0].future.set_exception(failure)
+                return
+            for waiting in gathered:
+                if not waiting.future.done():
+                    self._append_all([waiting])
+
+    def _append_surely(self, gathered: list[_Waiting]) -> None:
+        """Append, again after a lost connection, with patience."""
+        for pause_s in (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, None):
+            try:
+                self._append(gathered)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self._drop_connection()
+                if pause_s is None or self._closed:
+                    raise
+                time.sleep(pause_s)
+            else:
+                return
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._conninfo, autocommit=True)
+            self._connection.execute("SET plan_cache_mode = force_generic_plan")
+            read_json_as_raw(self._connection)
+        return self._connection
+
+    def _append(self, gathered: list[_Waiting]) -> None:
+        connection = self._connected()
+        try:
+            with connection.pipeline() as pipeline:
+                connection.execute("BEGIN")
+                batch = self._decide(connection, pipeline, gathered)
+                if any(ran.decided.events or ran.decided.effects for ran in batch.ran):
+                    self._write(connection, pipeline, batch)
+                else:
+                    connection.execute("COMMIT")
+                    pipeline.sync()
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        self._answer(batch)
+
+    @staticmethod
+    def _roll_back(connection: Connection[Any]) -> None:
+        if not connection.closed and not connection.broken:
+            connection.rollback() if not connection.autocommit else connection.execute("ROLLBACK")
+
+    def _decide(self, connection: Connection[Any], pipeline: psycopg.Pipeline, gathered: list[_Waiting]) -> _Batch:
+        """Lock, read and decide; again with more rows while a decision or a view asks for them."""
+        needs: dict[MailboxId, Needs] = {}
+        for waiting in gathered:
+            mailbox_id = waiting.command.mailbox_id
+            needs[mailbox_id] = needs.get(mailbox_id, Needs()) | waiting.needs
+        for _round in range(MAX_ROUNDS):
+            try:
+                return self._read_and_decide(connection, pipeline, gathered, needs)
+            except _MissingRowsError as missing:
+                needs[missing.mailbox_id] = needs[missing.mailbox_id] | missing.needs
+        raise RuntimeError(f"a decision asked for more rows {MAX_ROUNDS} times")
+
+    def _read_and_decide(
+        self,
+        connection: Connection[Any],
+        pipeline: psycopg.Pipeline,
+        gathered: list[_Waiting],
+        needs: Mapping[MailboxId, Needs],
+    ) -> _Batch:
+        loading = Loading(connection)
+        locked = lock_mailboxes(loading, needs)
+        ids = [(w.command.mailbox_id, w.command.command_id) for w in gathered]
+        seen = loading.execute(_SEEN, ([m for m, _ in ids], [c for _, c in ids]))
+        now_ms = self._clock_ms()
+        loading.ask(needs, now_ms)
+        pipeline.sync()
+        batch = _Batch(mailbox_rows(locked))
+        before = {(m, c): (bytes(d), first, last, bytes(a)) for m, c, d, first, last, a in seen.fetchall()}
+        loading.take(batch.rows, needs)
+        for waiting in gathered:
+            self._decide_one(batch, waiting, before, now_ms)
+        return batch
+
+    def _decide_one(
+        self,
+        batch: _Batch,
+        waiting: _Waiting,
+        seen: dict[tuple[MailboxId, str], tuple[bytes, int, int, bytes]],
+        now_ms: int,
+    ) -> None:
+        command = waiting.command
+        try:
+            key = self._keys.get(command.mailbox_id)
+            if command.mailbox_id not in batch.rows or key is None:
+                raise MailboxUnknownError(command.mailbox_id)
+            if (first := seen.get((command.mailbox_id, command.command_id))) is not None:
+                batch.repeated.append((waiting, _first_outcome(waiting, first, key)))
+                return
+            ran = self._run_one(batch, waiting, key, now_ms)
+        except RowsMissingError as missing:
+            raise _MissingRowsError(command.mailbox_id, missing.needs) from None
+        except (Refusal, KeyDestroyedError) as refusal:
+            batch.refused.append((waiting, refusal))
+            return
+        seen[command.mailbox_id, command.command_id] = (
+            waiting.digest,
+            ran.first_seq,
+            ran.last_seq,
+            ran.sealed_answer,
+        )
+
+    def _run_one(self, batch: _Batch, waiting: _Waiting, key: MailboxKey, now_ms: int) -> _Ran:
+        command = waiting.command
+        rows = batch.rows[command.mailbox_id]
+        mailbox = rows.mailbox
+        at = max(now_ms, mailbox.recorded_at)
+        decided = command.decide(rows, Context(at, _noted_ids(rows)))
+        first_seq = mailbox.head + 1
+        if decided.events:
+            touched = batch.touched.setdefault(command.mailbox_id, Touched())
+            who = msgspec.structs.replace(command.who, command_id=command.command_id)
+            for event in decided.events:
+                message_id = keyed_message(event)
+                row = to_stored(
+                    key,
+                    event,
+                    who,
+                    mailbox_id=command.mailbox_id,
+                    seq=mailbox.head + 1,
+                    recorded_at=at,
+                    before=mailbox.head_hash,
+                    salt=secrets.token_bytes(16) if message_id is not None else None,
+                )
+                batch.stored.append(row)
+                if message_id is not None:
+                    batch.salted.append((row, message_id))
+                mailbox.head_hash = row.hash
+                changes(rows, (RecordedEvent(row.seq, row.topic, at, event),), touched)
+        answer = {"seq": mailbox.head} | decided.answer
+        ran = _Ran(waiting, decided, first_seq, mailbox.head, answer, _sealed_answer(key, command, answer))
+        batch.ran.append(ran)
+        return ran
+
+    def _write(self, connection: Connection[Any], pipeline: psycopg.Pipeline, batch: _Batch) -> None:
+        cursor = connection.cursor()
+        if batch.stored:
+            MailboxRecorder.insert_rows(cursor, batch.stored, batch.salted)
+            written = batch.written()
+            write_mailboxes(cursor, written)
+            write_rows(cursor, written)
+            heads = [(m, batch.rows[m].mailbox.head) for m in batch.changed]
+            cursor.execute(_WAKE, ([m for m, _ in heads], [h for _, h in heads]), prepare=True)
+        self._remember(cursor, batch)
+        effects = [(ran.waiting.command.mailbox_id, effect) for ran in batch.ran for effect in ran.decided.effects]
+        if effects:
+            write_effects(cursor, effects, now_ms=self._clock_ms(), retention_days=self._retention_days)
+        connection.execute("COMMIT")
+        pipeline.sync()
+
+    @staticmethod
+    def _remember(cursor: Cursor[Any], batch: _Batch) -> None:
+        columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
+        for ran in batch.ran:
+            command = ran.waiting.command
+            place = (command.mailbox_id, command.command_id, ran.waiting.digest)
+            for column, value in zip(columns, (*place, ran.first_seq, ran.last_seq, ran.sealed_answer), strict=True):
+                column.append(value)
+        cursor.execute(_REMEMBER, columns, prepare=True)
+
+    def _answer(self, batch: _Batch) -> None:
+        if batch.changed:
+            self._on_committed([(m, batch.rows[m].mailbox.head) for m in batch.changed])
+        for waiting, refusal in batch.refused:
+            waiting.future.set_exception(refusal)
+        for waiting, outcome in batch.repeated:
+            waiting.future.set_result(outcome)
+        for ran in batch.ran:
+            ran.waiting.future.set_result(Outcome(ran.last_seq, ran.first_seq, ran.answer))
+
+
+class _MissingRowsError(Exception):
+    def __init__(self, mailbox_id: MailboxId, needs: Needs) -> None:
+        super().__init__(mailbox_id)
+        self.mailbox_id = mailbox_id
+        self.needs = needs
+
+
+_KINDS = {"e": "message", "t": "thread", "l": "label", "d": "draft", "s": "submission"}
+
+
+def _noted_ids(rows: Rows) -> Callable[[str], str]:
+    """Makes new ids and notes that no row can stand under them yet."""
+
+    def make(prefix: str) -> str:
+        made = new_id(prefix)
+        if (kind := _KINDS.get(prefix)) is not None:
+            rows.asked.add((kind, made))
+        return made
+
+    return make
+
+
+def _answer_aad(command: Command) -> bytes:
+    return b"answer\0%b\0%b" % (command.mailbox_id.encode(), command.command_id.encode())
+
+
+def _sealed_answer(key: MailboxKey, command: Command, answer: Mapping[str, Any]) -> bytes:
+    return seal(key.secret, msgspec.json.encode(answer), _answer_aad(command))
+
+
+def _first_outcome(waiting: _Waiting, first: tuple[bytes, int, int, bytes], key: MailboxKey) -> Outcome:
+    known, first_seq, last_seq, answer = first
+    trusted = getattr(type(waiting.command), "TRUSTED_ID", False)
+    if known != waiting.digest and not trusted:
+        raise CommandReusedError(waiting.command.command_id)
+    opened = msgspec.json.decode(open_sealed(key.secret, answer, _answer_aad(waiting.command)))
+    return Outcome(last_seq, first_seq, opened, repeated=True)
