@@ -7,7 +7,8 @@ pages of net changes (`fold=true`), and the pages of a snapshot with either afte
 * unknown event types, unknown fields and unknown message ids are passed over: a message that no page showed was
   destroyed before the page was made, which a later event tells;
 * counts are counted from the messages kept, so between the pages of a snapshot they are of what came so far;
-* what was destroyed while a snapshot was read leaves its labels' `seq` unknown until the next net changes.
+* after a snapshot net changes are the surer way: by events alone the `seq` of a label from which something was
+  destroyed while the snapshot was read stays behind until that label changes again.
 """
 
 from collections.abc import Callable, Iterable

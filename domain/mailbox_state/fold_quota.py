@@ -15,7 +15,8 @@ def level_passed(used_bytes: int, limit_bytes: int) -> int:
 def use_bytes(mailbox: Mailbox, size: int) -> None:
     """Add to the used bytes (or free them); a warning no longer true is taken back."""
     mailbox.used_bytes += size
-    mailbox.quota_warned = min(mailbox.quota_warned, level_passed(mailbox.used_bytes, mailbox.quota_bytes))
+    if mailbox.quota_warned:
+        mailbox.quota_warned = min(mailbox.quota_warned, level_passed(mailbox.used_bytes, mailbox.quota_bytes))
 
 
 def quota_set(mailbox: Mailbox, event: QuotaSet, when: When) -> None:

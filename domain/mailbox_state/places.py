@@ -76,7 +76,11 @@ def touch(mailbox: Mailbox, thread_id: ThreadId, *, label_id: LabelId, seq: int)
 
 def touch_thread(mailbox: Mailbox, thread_id: ThreadId, *, label_id: LabelId, seq: int) -> None:
     """Note a change of the thread's row in a label, or of that over all mail."""
-    mailbox.threads.setdefault((thread_id, label_id), ThreadSeqs(seq, seq)).changed_seq = seq
+    seqs = mailbox.threads.get((thread_id, label_id))
+    if seqs is None:
+        mailbox.threads[thread_id, label_id] = ThreadSeqs(seq, seq)
+    else:
+        seqs.changed_seq = seq
 
 
 def named(mailbox: Mailbox, message_ids: Iterable[MessageId], *, seq: int) -> list[Message]:

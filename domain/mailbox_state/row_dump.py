@@ -4,7 +4,7 @@ Fields are those of `domain.rows`, in their order, less what no event tells (`UN
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -42,17 +42,21 @@ def rows_of(mailbox: Mailbox) -> Dump:
     return {
         "mailbox": {"": _mailbox_row(mailbox)},
         "messages": {message.id: _message_row(message) for message in mailbox.messages.values()},
-        "memberships": {key: asdict(membership) for key, membership in mailbox.memberships.items()},
+        "memberships": {key: _fields(membership) for key, membership in mailbox.memberships.items()},
         "labels": _label_rows(mailbox),
         "threads": _thread_rows(mailbox),
-        "references": {ref: {"ref": ref, **asdict(leads)} for ref, leads in mailbox.references.items()},
-        "drafts": {draft.id: _named(asdict(draft), "draft_id") for draft in mailbox.drafts.values()},
+        "references": {ref: {"ref": ref, **_fields(leads)} for ref, leads in mailbox.references.items()},
+        "drafts": {draft.id: _named(_fields(draft), "draft_id") for draft in mailbox.drafts.values()},
         "submissions": _submission_rows(mailbox),
         "documents": {
-            (kind, i): {"kind": kind, "document_id": i, **asdict(document)}
+            (kind, i): {"kind": kind, "document_id": i, **_fields(document)}
             for (kind, i), document in mailbox.documents.items()
         },
     }
+
+
+def _fields(held: Any) -> Row:
+    return {field.name: getattr(held, field.name) for field in fields(held)}
 
 
 def _named(row: Row, id_field: str) -> Row:
@@ -100,7 +104,7 @@ def _message_row(message: Message) -> Row:
 
 def _label_rows(mailbox: Mailbox) -> dict[Any, Row]:
     counts = label_counts(mailbox)
-    return {label.id: _label_row(label, asdict(counts[label.id])) for label in mailbox.labels.values()}
+    return {label.id: _label_row(label, _fields(counts[label.id])) for label in mailbox.labels.values()}
 
 
 def _label_row(label: Label, counts: Row) -> Row:
@@ -127,8 +131,8 @@ def _thread_rows(mailbox: Mailbox) -> dict[Any, Row]:
         (thread_id, label_id): {
             "label_id": label_id,
             "thread_id": thread_id,
-            **asdict(counts.get((thread_id, label_id), ThreadCounts())),
-            **asdict(seqs),
+            **_fields(counts.get((thread_id, label_id), ThreadCounts())),
+            **_fields(seqs),
         }
         for (thread_id, label_id), seqs in mailbox.threads.items()
     }
@@ -141,7 +145,7 @@ def _submission_rows(mailbox: Mailbox) -> dict[Any, Row]:
             "message_id": submission.message_id,
             "draft_id": submission.draft_id,
             "status": submission.status,
-            "recipients": [asdict(recipient) for recipient in submission.recipients],
+            "recipients": [_fields(recipient) for recipient in submission.recipients],
             "queued_at": submission.queued_at,
             "send_at": submission.send_at,
             "undo_until": submission.undo_until,
