@@ -63,7 +63,7 @@ class Decided(msgspec.Struct, frozen=True):
 
     events: tuple[Event, ...] = ()
     effects: tuple[Effect, ...] = ()
-    answer: dict[str, msgspec.Raw | str | int | bool | None | list[str]] = {}
+    answer: dict[str, msgspec.Raw | str | int | bool | list[str] | None] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True):

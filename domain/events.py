@@ -1,12 +1,12 @@
 """The facts of a mailbox, one frozen struct each, under short versioned names that never change.
 
-An event has up to three parts of its own. Its plain fields are its *structure*, which every fold needs for ever and which
-is its public form in `/sync`; `personal` is sealed once more under the message's own key, so that destroying that key
-redacts it; `server` never leaves the server. Who did it and how (`Who`) is kept beside every event.
+An event has up to three parts of its own. Its plain fields are its *structure*, which every fold needs for ever and
+which is its public form in `/sync`; `personal` is sealed once more under the message's own key, so that destroying
+that key redacts it; `server` never leaves the server. Who did it and how (`Who`) is kept beside every event.
 
-Times are RFC 3339 strings, sizes bytes. `uids` says for each label the first UID given; the messages put into that label
-take consecutive UIDs in the order of `message_ids` (for `ThreadsJoined` and `LabelsChanged`: those of them that the event
-puts into that label).
+Times are RFC 3339 strings, sizes bytes. `uids` says for each label the first UID given; the messages put into that
+label take consecutive UIDs in the order of `message_ids` (for `ThreadsJoined` and `LabelsChanged`: those of them that
+the event puts into that label).
 """
 
 from typing import Any, ClassVar
@@ -90,9 +90,9 @@ class MessagePersonal(msgspec.Struct, frozen=True):
 class MessageServer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What only the server may know of a message.
 
-    `refs` are the hashed Message-IDs that it bears or mentions (its own first), `subject_ref` the hash of base subject and
-    correspondents; `trace` the trace block before the stored bytes; `envelope` and `screening` as the gateway recorded
-    them. `content_sha256` is of the content as it arrived, before our trace block.
+    `refs` are the hashed Message-IDs that it bears or mentions (its own first), `subject_ref` the hash of base
+    subject and correspondents; `trace` the trace block before the stored bytes; `envelope` and `screening` as the
+    gateway recorded them. `content_sha256` is of the content as it arrived, before our trace block.
     """
 
     blob: str
@@ -213,8 +213,8 @@ class MessagesDeleted(Event, frozen=True, kw_only=True):
 class ThreadsJoined(Event, frozen=True, kw_only=True):
     """A message bridged two threads: the messages of thread `from` stand in `into` under new ids.
 
-    `new_ids` is in the order of `message_ids`; everything else about a moved message (labels, keywords, times) stays, its
-    UIDs are new (`uids`, as above, in the order of `message_ids`).
+    `new_ids` is in the order of `message_ids`; everything else about a moved message (labels, keywords, times) stays,
+    its UIDs are new (`uids`, as above, in the order of `message_ids`).
     """
 
     TOPIC = "ThreadsJoined"
@@ -460,8 +460,8 @@ BY_TOPIC: dict[str, type[Event]] = {kind.TOPIC: kind for kind in EVENT_TYPES}
 class RecordedEvent(msgspec.Struct, frozen=True):
     """An event in its place in the stream. `recorded_at` is unix milliseconds, never below the one before.
 
-    Where the mailbox's key is gone `event` is null and only the topic is known; where only the message's key is gone the
-    event's `personal` is unset and `redacted` is true.
+    Where the mailbox's key is gone `event` is null and only the topic is known; where only the message's key is gone
+    the event's `personal` is unset and `redacted` is true.
     """
 
     seq: int

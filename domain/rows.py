@@ -41,8 +41,8 @@ class MailboxRow(msgspec.Struct):
 class MessageRow(msgspec.Struct):
     """A message. `labels` is sorted, `uids` runs parallel to it; `keywords` is sorted.
 
-    `summary` is the JSON object of `MessagePersonal`, null once destroyed or redacted; `origin` is the id under which it
-    was delivered and `delivered_seq` that event's seq; times are unix milliseconds.
+    `summary` is the JSON object of `MessagePersonal`, null once destroyed or redacted; `origin` is the id under which
+    it was delivered and `delivered_seq` that event's seq; times are unix milliseconds.
     """
 
     message_id: MessageId

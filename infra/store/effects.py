@@ -34,7 +34,7 @@ def write_effects(cursor: Cursor[Any], placed: Placed, *, now_ms: int, retention
     taken = [(m, effect) for m, effect in placed if isinstance(effect, TakeFromOutbox)]
     if taken:
         cursor.execute(_TAKE, ([m for m, _ in taken], [x.submission_id for _, x in taken]))
-    held = [(effect.holder, effect.names) for _, effect in placed if isinstance(effect, HoldBlobs) and effect.names]
+    held = {effect.holder: effect.names for _, effect in placed if isinstance(effect, HoldBlobs) and effect.names}
     if held:
         blob_references.hold_many(cursor, held)
     released = [effect.holder for _, effect in placed if isinstance(effect, ReleaseBlobs)]
