@@ -1,8 +1,11 @@
 """The command `ledgermail`: its subcommands, each loaded only when it is called, so that `--help` answers at once.
 
 To add one: write `infra/command_line/<name>.py` with a function whose parameters are typer's (its docstring is the
-help), or with a `typer.Typer` where it has subcommands of its own, and add its line to `COMMANDS`. An error that the
-operator can mend is an `infra.operator_errors.OperatorError`: one line on standard error, and its exit code. Ctrl-C exits with 130 and no traceback. A name with a dash takes an underscore in its module's name.
+help), or with a `typer.Typer` where it has subcommands of its own, and add its line to `COMMANDS`. A name with a dash
+takes an underscore in its module's name.
+
+An error that the operator can mend is an `infra.operator_errors.OperatorError`: one line on standard error, and its
+exit code. Ctrl-C exits with 130 and no traceback.
 """
 
 import importlib
