@@ -49,7 +49,7 @@ def folder():
 def run(conversation: Conversation, intake: Intake, pieces: list[bytes]) -> bytes:
     said = bytearray()
     pending = conversation.greet()
-    for piece in pieces:
+    for piece in [b"", *pieces]:
         pending += conversation.receive(piece)
         while pending:
             action = pending.pop(0)

@@ -1,0 +1,362 @@
+"""The server on real sockets, with the standard library's clients, on asyncio and on uvloop."""
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateways.smtp.host import Dialect
+from gateways.smtp.server import SmtpServer
+
+MAIL = b"From: bob@example.org\r\nSubject: hi\r\n\r\n.a line with a dot\r\n"
+
+
+class RunningServer:
+    """A server on a loop of its own thread; `port` is where it listens."""
+
+    def __init__(self, server_of, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._thread = threading.Thread(target=loop.run_forever)
+        self._thread.start()
+        self.server = self.do(server_of())
+        self.do(self.server.listen("127.0.0.1", 0))
+        [(self.address, self.port)] = self.server.addresses
+
+    def do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+    def connect(self) -> "Wire":
+        return Wire(socket.create_connection((self.address, self.port), timeout=20))
+
+    def end(self) -> None:
+        self.do(self.server.stop(deadline_s=5))
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+class Wire:
+    """A client that says exactly what it is told to."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.lines = connection.makefile("rb")
+
+    def say(self, text: str | bytes) -> "Wire":
+        self.connection.sendall(text.encode() if isinstance(text, str) else text)
+        return self
+
+    def hear(self) -> str:
+        """The next reply's last line; nothing once the connection has ended."""
+        try:
+            line = self.lines.readline()
+            while line[3:4] == b"-":
+                line = self.lines.readline()
+        except ConnectionResetError:
+            return ""
+        return line.decode().strip()
+
+    def all_in(self, recipient: str = "ann") -> "Wire":
+        self.hear()
+        self.say(f"EHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<{recipient}@example.test>\r\nDATA\r\n")
+        assert [self.hear()[:3] for _ in range(4)] == ["250", "250", "250", "354"]
+        return self
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def new_loop(request):
+    return request.param
+
+
+@pytest.fixture
+def serve(reception, smtp_host, new_loop):
+    """A running server: `serve(Dialect.LMTP, ssl_context=…, recipients=…)`."""
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(8))
+
+        def begin(dialect=Dialect.SMTP, *, ssl_context=None, **limits):
+            async def make():
+                host = smtp_host(dialect, **limits)
+                return SmtpServer(host, reception=reception, executor=pool, ssl_context=ssl_context)
+
+            running = RunningServer(make, new_loop())
+            stack.callback(running.end)
+            return running
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1: the files of certificate and key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    tomorrow = now + datetime.timedelta(days=1)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, tomorrow)
+    made = made.add_extension(names, critical=False)
+    (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def server_tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+@pytest.fixture
+def client_tls(certificate):
+    return ssl.create_default_context(cafile=str(certificate[0]))
+
+
+def test_smtplib_delivers_to_several_recipients_and_hears_of_the_refused_one(serve, reception):
+    running = serve()
+    with smtplib.SMTP(running.address, running.port, timeout=20) as client:
+        refused = client.sendmail(
+            "bob@example.org", ["ann@example.test", "nobody@example.test", "bea@example.test"], MAIL
+        )
+
+    assert refused == {"nobody@example.test": (550, b"5.1.1 No such mailbox here")}
+    [(envelope, content)] = reception.mails()
+    assert content == MAIL
+    assert envelope.peer == "127.0.0.1"
+    assert len(envelope.recipients) == 2
+
+
+def test_stdlib_lmtp_delivers(serve, reception):
+    running = serve(Dialect.LMTP)
+    with smtplib.LMTP(running.address, running.port) as client:
+        client.sendmail("bob@example.org", ["ann@example.test"], MAIL)
+
+    [(envelope, content)] = reception.mails()
+    assert (envelope.protocol, content) == ("LMTP", MAIL)
+
+
+def test_mail_goes_through_starttls_and_the_envelope_tells(serve, reception, server_tls, client_tls):
+    running = serve(ssl_context=server_tls)
+    content = MAIL + b"z" * 300_000 + b"\r\n"
+    with smtplib.SMTP(running.address, running.port, timeout=20) as client:
+        client.starttls(context=client_tls)
+        client.ehlo("mx.example.org")
+        assert not client.has_extn("starttls")
+        client.sendmail("bob@example.org", ["ann@example.test"], content)
+        client.sendmail("bob@example.org", ["ann@example.test"], content)
+
+    assert [stored for _envelope, stored in reception.mails()] == [content, content]
+    envelope = reception.mails()[0][0]
+    assert envelope.protocol == "ESMTPS"
+    assert envelope.tls.startswith("TLSv1.3 TLS_")
+
+
+def test_commands_smuggled_in_clear_before_the_handshake_are_not_obeyed(serve, server_tls, client_tls):
+    """CVE-2011-0411."""
+    running = serve(ssl_context=server_tls)
+    wire = running.connect()
+    wire.hear()
+    wire.say("STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@example.org>\r\n")
+    assert wire.hear().startswith("220 2.0.0")
+
+    secured = Wire(client_tls.wrap_socket(wire.connection, server_hostname="127.0.0.1"))
+
+    assert secured.say("RCPT TO:<ann@example.test>\r\n").hear().startswith("503 5.5.1")
+    assert secured.say("MAIL FROM:<>\r\n").hear().startswith("503 5.5.1")
+    assert secured.say("QUIT\r\n").hear().startswith("221")
+
+
+@pytest.mark.parametrize("answer", [b"this is no handshake, certainly not\r\n" * 3, b""])
+def test_a_handshake_that_fails_ends_the_session(serve, server_tls, answer):
+    running = serve(ssl_context=server_tls)
+    wire = running.connect()
+    wire.hear()
+    wire.say("STARTTLS\r\n").hear()
+    wire.say(answer)
+    wire.connection.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(ConnectionResetError):
+        while wire.connection.recv(1000):
+            pass
+
+    running.do(running.server.stop(deadline_s=20))
+    assert running.server.connections == 0
+
+
+def test_a_pipelined_connection_that_is_half_closed_is_still_answered(serve, reception):
+    running = serve()
+    wire = running.connect()
+    wire.say(b"EHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<ann@example.test>\r\nBDAT %d LAST\r\n%s" % (len(MAIL), MAIL))
+    wire.connection.shutdown(socket.SHUT_WR)
+
+    heard = [wire.hear()[:3] for _ in range(6)]
+
+    assert heard == ["220", "250", "250", "250", "250", ""]
+    assert [content for _envelope, content in reception.mails()] == [MAIL]
+
+
+def test_sixteen_large_mails_at_once_come_through_whole(serve, reception):
+    running = serve()
+    content = MAIL + b"".join(b"%078d\r\n" % number for number in range(50_000))
+
+    def send(number: int) -> None:
+        with smtplib.SMTP(running.address, running.port, timeout=60) as client:
+            client.sendmail("bob@example.org", [f"u{number}@example.test"], content)
+
+    with ThreadPoolExecutor(16) as senders:
+        list(senders.map(send, range(16)))
+
+    assert {stored for _envelope, stored in reception.mails()} == {content}
+    assert len(reception.mails()) == 16
+    assert reception.leftovers() == []
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(serve, reception):
+    running = serve()
+    wire = running.connect().all_in()
+    wire.say(b"x" * 500_000)
+    wire.lines.close()
+    wire.connection.close()
+
+    running.do(running.server.stop(deadline_s=20))
+    running.do(asyncio.sleep(0))
+    running.server.executor.submit(lambda: None).result()
+    assert reception.mails() == []
+    assert eventually(lambda: reception.leftovers() == [])
+
+
+def test_a_client_that_does_not_read_its_replies_is_not_read_from(serve):
+    running = serve(commands_without_mail=10_000_000)
+    wire = running.connect()
+    wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    wire.connection.settimeout(1.0)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 100_000_000:
+            sent += wire.connection.send(b"HELP\r\n" * 10_000)
+
+    assert sent < 20_000_000
+    wire.connection.settimeout(20)
+    assert wire.hear().startswith("220")
+    assert wire.hear().startswith("214")
+    wire.connection.close()
+
+
+def test_too_many_connections_of_one_address_are_turned_away(serve):
+    running = serve(connections_per_address=3)
+    wires = [running.connect() for _ in range(4)]
+
+    assert [wire.hear()[:9] for wire in wires] == ["220 mx.ex"] * 3 + ["421 4.7.0"]
+    wires[0].say("QUIT\r\n").hear()
+    assert wires[0].hear() == ""
+    assert eventually(lambda: running.connect().hear().startswith("220"))
+
+
+def test_new_connections_above_the_rate_are_turned_away(serve):
+    running = serve(new_connections_per_s=5)
+    heard = [running.connect().hear()[:3] for _ in range(30)]
+
+    assert heard[:5] == ["220"] * 5
+    assert "421" in heard
+
+
+def test_who_talks_before_a_delayed_greeting_is_refused(serve):
+    wire = serve(greeting_delay_s=20.0).connect().say("EHLO bot\r\n")
+
+    assert wire.hear().startswith("554 5.5.1")
+    assert wire.hear() == ""
+
+
+def test_who_waits_for_a_delayed_greeting_is_greeted(serve):
+    assert serve(greeting_delay_s=0.05).connect().hear().startswith("220")
+
+
+def test_a_silent_client_is_told_and_let_go(serve):
+    wire = serve(command_timeout_s=0.2).connect()
+    wire.hear()
+
+    assert wire.hear().startswith("421 4.4.2")
+    assert wire.hear() == ""
+
+
+def test_who_trickles_octets_is_let_go_by_the_overall_bound(serve, reception):
+    running = serve(mail_timeout_s=1.5, command_timeout_s=1.0)
+    wire = running.connect().all_in()
+    began = time.monotonic()
+    wire.connection.settimeout(0.1)
+    heard = b""
+    while not heard and time.monotonic() - began < 15:
+        with contextlib.suppress(TimeoutError, BrokenPipeError):
+            wire.connection.sendall(b"x")
+            heard = wire.connection.recv(100)
+
+    assert heard.startswith(b"421 4.4.2")
+    assert reception.mails() == []
+
+
+def test_stopping_ends_idle_sessions_and_lets_a_message_finish(serve, reception):
+    running = serve()
+    idle, sending, storing = running.connect(), running.connect().all_in(), running.connect().all_in()
+    idle.hear()
+    reception.gate.clear()
+    storing.say("stored\r\n.\r\n")
+    assert reception.is_accepting.wait(20)
+
+    stopping = asyncio.run_coroutine_threadsafe(running.server.stop(deadline_s=30), running.loop)
+    assert idle.hear().startswith("421 4.3.2")
+    sending.say("sent\r\n.\r\n")
+    reception.gate.set()
+
+    for wire in (sending, storing):
+        assert wire.hear().startswith("250 2.0.0")
+        assert wire.hear().startswith("421 4.3.2")
+    stopping.result(20)
+    assert {content for _envelope, content in reception.mails()} == {b"sent\r\n", b"stored\r\n"}
+    with pytest.raises(ConnectionRefusedError):
+        running.connect()
+
+
+def test_stopping_does_not_wait_beyond_the_deadline(serve, reception):
+    running = serve()
+    wire = running.connect().all_in()
+
+    running.do(running.server.stop(deadline_s=0.1))
+
+    assert wire.hear() == ""
+    assert reception.mails() == []
+
+
+def test_an_unforeseen_failure_is_reported_and_makes_the_sender_try_again(serve, reception):
+    running = serve()
+    reported = []
+    running.loop.set_exception_handler(lambda _loop, context: reported.append(context["exception"]))
+    reception.failure = RuntimeError("never seen before")
+    wire = running.connect().all_in()
+
+    assert wire.say("hi\r\n.\r\n").hear().startswith("451 4.3.0")
+    assert reported == [reception.failure]
+
+
+def eventually(condition) -> bool:
+    """Whether `condition` comes true within 20 s."""
+    until = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > until:
+            return False
+    return True
