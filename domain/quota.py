@@ -1,23 +1,16 @@
 """How full a mailbox is: what fits, which warning is due, the word for its state."""
 
 from domain.events import QuotaWarned
+from domain.quota_levels import level_passed
 from domain.refusals import MailboxFullError
 from domain.rows import MailboxRow
-
-LEVELS = (80, 90, 95)
-"""Per cent of the quota at which the owner is warned."""
-
-
-def level(used_bytes: int, limit_bytes: int) -> int:
-    """The highest of 80, 90 and 95 per cent that is reached, else 0."""
-    return max((step for step in LEVELS if limit_bytes > 0 and used_bytes * 100 >= step * limit_bytes), default=0)
 
 
 def state(used_bytes: int, limit_bytes: int) -> str:
     """`ok`, `warn80`, `warn90`, `warn95`, or `read_only` once the quota is used up."""
     if used_bytes >= limit_bytes:
         return "read_only"
-    reached = level(used_bytes, limit_bytes)
+    reached = level_passed(used_bytes, limit_bytes)
     return f"warn{reached}" if reached else "ok"
 
 
@@ -33,8 +26,8 @@ def require_room(mailbox: MailboxRow, more_bytes: int) -> None:
 
 def warning(mailbox: MailboxRow, used_bytes: int, limit_bytes: int) -> QuotaWarned | None:
     """The warning that is due when use or quota has become this: only for the highest level, and only on the way up."""
-    told = min(mailbox.quota_warned, level(mailbox.used_bytes, mailbox.quota_bytes))
-    reached = level(used_bytes, limit_bytes)
+    told = min(mailbox.quota_warned, level_passed(mailbox.used_bytes, mailbox.quota_bytes))
+    reached = level_passed(used_bytes, limit_bytes)
     if reached <= told:
         return None
     return QuotaWarned(level=reached, used_bytes=used_bytes, limit_bytes=limit_bytes)

@@ -45,7 +45,7 @@ def subject_ref(base_subject: str, addresses: Iterable[str]) -> str:
 
 
 def refs_of(message_id: str, references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[str, ...]:
-    """The hashes of a message's own Message-ID and of those it mentions: its own, then the nearest parents; 100 at most.
+    """The hashes of a message's own Message-ID, then of those it mentions, the nearest parents first; 100 at most.
 
     `references` runs from the root to the parent (RFC 5322 section 3.6.4), so of too many the oldest are left out.
     """

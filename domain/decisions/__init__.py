@@ -4,18 +4,63 @@ One file per area; what they share stands in `appending` (events in the making),
 `delivery` (a message comes into being) and `conversations` (the thread that it stands in).
 """
 
+from domain.decisions.access import AddAppPassword, RecordPasswordChange, RecordSignIn, RemoveAppPassword
+from domain.decisions.allowances import AllowSending, RestrictSending, SetQuota
+from domain.decisions.appending import MailboxDecision
 from domain.decisions.deleting import DeleteMessages, ExpireMessages
+from domain.decisions.deletion_marks import Expunge, MarkDeletion, UnmarkDeletion
 from domain.decisions.delivery import Composed, Deliver
+from domain.decisions.drafting import DiscardDraft, SaveDraft
+from domain.decisions.judging import ReportNotSpam, ReportSpam
+from domain.decisions.labelling import ChangeLabel, CreateLabel, DeleteLabel, EmptyLabelPart
 from domain.decisions.modifying import Modify
 from domain.decisions.opening import EraseMailbox, OpenMailbox, RestoreMailbox
+from domain.decisions.profile import ChangeContact, ChangeIdentity, ChangeSettings, ReplaceRules, SetVacation
+from domain.decisions.reparsing import Reparse
+from domain.decisions.reporting import RejectSubmission, ReleaseSubmission, ReportRecipient
+from domain.decisions.sending import Submit, SubmitNew, UndoSubmission
+from domain.decisions.snoozing import EndSnooze, Snooze
 
 __all__ = [
+    "AddAppPassword",
+    "AllowSending",
+    "ChangeContact",
+    "ChangeIdentity",
+    "ChangeLabel",
+    "ChangeSettings",
     "Composed",
+    "CreateLabel",
+    "DeleteLabel",
     "DeleteMessages",
     "Deliver",
+    "DiscardDraft",
+    "EmptyLabelPart",
+    "EndSnooze",
     "EraseMailbox",
     "ExpireMessages",
+    "Expunge",
+    "MailboxDecision",
+    "MarkDeletion",
     "Modify",
     "OpenMailbox",
+    "RecordPasswordChange",
+    "RecordSignIn",
+    "RejectSubmission",
+    "ReleaseSubmission",
+    "RemoveAppPassword",
+    "Reparse",
+    "ReplaceRules",
+    "ReportNotSpam",
+    "ReportRecipient",
+    "ReportSpam",
     "RestoreMailbox",
+    "RestrictSending",
+    "SaveDraft",
+    "SetQuota",
+    "SetVacation",
+    "Snooze",
+    "Submit",
+    "SubmitNew",
+    "UndoSubmission",
+    "UnmarkDeletion",
 ]

@@ -8,7 +8,7 @@ from domain.commands import Context, Decided, Effect, MailboxCommand
 from domain.events import MAX_IDS_PER_EVENT, Event
 from domain.ids import LabelId, MessageId
 from domain.refusals import LabelUnknownError, MailboxUnknownError, MessageUnknownError, TooManyIdsError
-from domain.rows import LabelRow, MessageRow, Needs, Rows, RowsMissingError
+from domain.rows import LabelRow, MembershipRow, MessageRow, Needs, Rows, RowsMissingError
 
 Answer = dict[str, msgspec.Raw | str | int | bool | list[str] | None]
 
@@ -80,6 +80,7 @@ class MailboxDecision(MailboxCommand, frozen=True, kw_only=True):
     @abc.abstractmethod
     def gather(self, appending: Appending) -> Answer:
         """Adds the events and effects of this command, and gives its answer."""
+        raise NotImplementedError
 
 
 def known_messages(rows: Rows, message_ids: tuple[MessageId, ...]) -> list[MessageRow]:
@@ -104,6 +105,13 @@ def remaining_messages(rows: Rows, message_ids: tuple[MessageId, ...]) -> list[M
         TooManyIdsError: more than 1,000.
     """
     return [row for row in rows.live_messages(_distinct(message_ids)) if row is not None]
+
+
+def membership_in(rows: Rows, message: MessageRow, label_id: LabelId) -> MembershipRow | None:
+    """The message's membership in a label, None where it is not in it."""
+    if label_id not in message.labels:
+        return None
+    return rows.membership(label_id, message.uids[message.labels.index(label_id)])
 
 
 def _distinct(message_ids: tuple[MessageId, ...]) -> tuple[MessageId, ...]:

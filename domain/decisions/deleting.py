@@ -1,8 +1,15 @@
 """Deleting: into TRASH, out of TRASH or SPAM for good, and what 30 days in either do."""
 
-from domain.decisions.appending import Answer, Appending, MailboxDecision, known_messages, remaining_messages
+from domain.decisions.appending import (
+    Answer,
+    Appending,
+    MailboxDecision,
+    known_messages,
+    membership_in,
+    remaining_messages,
+)
 from domain.decisions.delivery import ARCHIVE, SPAM, TRASH
-from domain.decisions.relabelling import delete_for_good, relabel
+from domain.decisions.relabelling import delete_for_good, move
 from domain.ids import LabelId, MessageId
 from domain.refusals import LabelReservedError
 from domain.rows import MessageRow, Needs, Rows
@@ -24,7 +31,7 @@ class DeleteMessages(MailboxDecision, frozen=True, kw_only=True):
     def gather(self, appending: Appending) -> Answer:
         """`LabelsChanged` (a draft is first discarded) and `MessagesDeleted`."""
         messages = known_messages(appending.rows, self.ids)
-        relabel(appending, [_moved(message) for message in messages if frozenset(message.labels) - BINS])
+        move(appending, [_moved(message) for message in messages if frozenset(message.labels) - BINS])
         delete_for_good(appending, [message for message in messages if frozenset(message.labels) <= BINS], "user")
         return {}
 
@@ -46,15 +53,13 @@ class ExpireMessages(MailboxDecision, frozen=True, kw_only=True):
         if self.label_id not in BINS:
             raise LabelReservedError("only TRASH and SPAM empty themselves", label_id=self.label_id)
         due = [m for m in remaining_messages(appending.rows, self.ids) if self._is_due(appending.rows, m)]
-        relabel(appending, [(m, (), (self.label_id,)) for m in due if len(m.labels) > 1])
+        move(appending, [(m, (), (self.label_id,)) for m in due if len(m.labels) > 1])
         delete_for_good(appending, [m for m in due if len(m.labels) == 1], "retention")
         return {}
 
     def _is_due(self, rows: Rows, message: MessageRow) -> bool:
-        if self.label_id not in message.labels:
-            return False
-        uid = message.uids[message.labels.index(self.label_id)]
-        return rows.membership(self.label_id, uid).added_at < self.before_ms
+        membership = membership_in(rows, message, self.label_id)
+        return membership is not None and membership.added_at < self.before_ms
 
 
 def _moved(message: MessageRow) -> tuple[MessageRow, tuple[LabelId, ...], tuple[LabelId, ...]]:

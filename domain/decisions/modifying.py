@@ -3,7 +3,7 @@
 from domain import keywords
 from domain.decisions.appending import Answer, Appending, MailboxDecision, known_messages
 from domain.decisions.delivery import ARCHIVE, DRAFTS, SENT
-from domain.decisions.relabelling import rekeyword, relabel
+from domain.decisions.relabelling import move, rekeyword
 from domain.ids import LabelId, MessageId
 from domain.refusals import LabelReservedError
 from domain.rows import MessageRow, Needs
@@ -32,7 +32,7 @@ class Modify(MailboxDecision, frozen=True, kw_only=True):
         messages = known_messages(appending.rows, self.ids)
         self._require_drafts_stay(messages)
         rekeyword(appending, [(message, adding, removing) for message in messages])
-        relabel(appending, [(message, self.add_labels, self.remove_labels) for message in messages])
+        move(appending, [(message, self.add_labels, self.remove_labels) for message in messages])
         return {}
 
     def _require_drafts_stay(self, messages: list[MessageRow]) -> None:

@@ -25,25 +25,21 @@ _Wish = tuple[MessageRow, Collection[LabelId], Collection[LabelId]]
 _KeywordWish = tuple[MessageRow, Collection[str], Collection[str]]
 
 
+def move(appending: Appending, wishes: Iterable[_Wish]) -> None:
+    """`relabel` as the owner asks for it: going to INBOX, TRASH or SPAM first ends a snooze, leaving DRAFTS first discards
+    a draft."""
+    changes = _label_changes(wishes)
+    end_snooze(appending, [m for m, (added, _) in changes if added & _ENDS_SNOOZE and m.snoozed_until is not None])
+    discard_drafts(appending, [m for m, (_, removed) in changes if DRAFTS in removed])
+    _labels_changed(appending, changes)
+
+
 def relabel(appending: Appending, wishes: Iterable[_Wish]) -> None:
     """(message, labels to add, labels to remove) → `LabelsChanged`; what is in both is added.
 
-    A message that would be left without a label gets ARCHIVE. A snoozed one that goes to INBOX, TRASH or SPAM is first
-    no longer snoozed. A draft that leaves DRAFTS is first discarded as a draft.
+    A message that would be left without a label gets ARCHIVE.
     """
-    changes = [(message, _label_change(message, adding, removing)) for message, adding, removing in wishes]
-    end_snooze(appending, [m for m, (added, _) in changes if added & _ENDS_SNOOZE and m.snoozed_until is not None])
-    discard_drafts(appending, [m for m, (_, removed) in changes if DRAFTS in removed])
-    for (added, removed), message_ids in _grouped(changes):
-        into = tuple(LabelId(label) for label in sorted(added))
-        appending.add(
-            LabelsChanged(
-                message_ids=message_ids,
-                added=into,
-                removed=tuple(LabelId(label) for label in sorted(removed)),
-                uids={label: appending.give_uids(label, len(message_ids)) for label in into},
-            )
-        )
+    _labels_changed(appending, _label_changes(wishes))
 
 
 def rekeyword(appending: Appending, wishes: Iterable[_KeywordWish]) -> None:
@@ -60,9 +56,14 @@ def rekeyword(appending: Appending, wishes: Iterable[_KeywordWish]) -> None:
 
 
 def delete_for_good(appending: Appending, messages: list[MessageRow], why: str) -> None:
-    """`MessagesDeleted`; salts and blobs follow once nothing retains them. A draft among them is discarded."""
+    """`MessagesDeleted`, after the drafts among them are discarded."""
+    _drafts_discarded(appending, messages)
+    destroy(appending, messages, why)
+
+
+def destroy(appending: Appending, messages: list[MessageRow], why: str) -> None:
+    """`MessagesDeleted`; salts and blobs follow once nothing retains them."""
     for part in _parts(messages):
-        discard_drafts(appending, part, keep_keyword=True)
         appending.add(MessagesDeleted(message_ids=tuple(message.message_id for message in part), why=why))
         appending.do(ForgetLater(tuple(message.origin for message in part)))
 
@@ -73,19 +74,35 @@ def end_snooze(appending: Appending, messages: list[MessageRow], listed_at: str 
         appending.add(SnoozeEnded(message_ids=tuple(message.message_id for message in part), listed_at=listed_at))
 
 
-def discard_drafts(appending: Appending, messages: list[MessageRow], *, keep_keyword: bool = False) -> None:
-    """`DraftDiscarded` for the drafts whose newest revision is among these messages, which lose `$draft`.
+def discard_drafts(appending: Appending, messages: list[MessageRow]) -> None:
+    """`DraftDiscarded` for the drafts whose newest revision is among these messages, which lose `$draft`."""
+    _drafts_discarded(appending, messages)
+    rekeyword(appending, [(message, (), (keywords.DRAFT,)) for message in messages])
 
-    The rows of those drafts come with their messages' rows.
-    """
+
+def _drafts_discarded(appending: Appending, messages: list[MessageRow]) -> None:
+    """The rows of drafts come with the rows of their messages; a client's own drafts have none."""
     among = {message.message_id for message in messages if keywords.DRAFT in message.keywords}
-    if not among:
-        return
     live = (draft for draft in appending.rows.drafts.values() if draft.destroyed_seq is None)
     for draft_id in sorted(draft.draft_id for draft in live if draft.message_id in among):
         appending.add(DraftDiscarded(draft_id=draft_id, sent=False))
-    if not keep_keyword:
-        rekeyword(appending, [(message, (), (keywords.DRAFT,)) for message in messages])
+
+
+def _label_changes(wishes: Iterable[_Wish]) -> list[tuple[MessageRow, Change]]:
+    return [(message, _label_change(message, adding, removing)) for message, adding, removing in wishes]
+
+
+def _labels_changed(appending: Appending, changes: list[tuple[MessageRow, Change]]) -> None:
+    for (added, removed), message_ids in _grouped(changes):
+        into = tuple(LabelId(label) for label in sorted(added))
+        appending.add(
+            LabelsChanged(
+                message_ids=message_ids,
+                added=into,
+                removed=tuple(LabelId(label) for label in sorted(removed)),
+                uids={label: appending.give_uids(label, len(message_ids)) for label in into},
+            )
+        )
 
 
 def _label_change(message: MessageRow, adding: Collection[LabelId], removing: Collection[LabelId]) -> Change:

@@ -1,0 +1,62 @@
+"""Who came in, and with which passwords: kept in the owner's own log."""
+
+from domain.decisions.appending import Answer, Appending, MailboxDecision
+from domain.events import AppPasswordAdded, AppPasswordRemoved, PasswordChanged, SignedIn
+
+_MAX_CHARS = 500
+"""What a client says about itself is cut to that."""
+
+
+class RecordSignIn(MailboxDecision, frozen=True, kw_only=True):
+    """Somebody signed in as the owner."""
+
+    session_id: str
+    address: str
+    client: str
+    protocol: str
+
+    def gather(self, appending: Appending) -> Answer:
+        """`SignedIn`."""
+        appending.add(
+            SignedIn(
+                session_id=self.session_id,
+                address=self.address[:_MAX_CHARS],
+                client=self.client[:_MAX_CHARS],
+                protocol=self.protocol,
+            )
+        )
+        return {}
+
+
+class RecordPasswordChange(MailboxDecision, frozen=True, kw_only=True):
+    """The password was changed, `by` the owner or an operator."""
+
+    by: str
+
+    def gather(self, appending: Appending) -> Answer:
+        """`PasswordChanged`."""
+        appending.add(PasswordChanged(by=self.by))
+        return {}
+
+
+class AddAppPassword(MailboxDecision, frozen=True, kw_only=True):
+    """A native client got a password of its own."""
+
+    app_password_id: str
+    name: str
+
+    def gather(self, appending: Appending) -> Answer:
+        """`AppPasswordAdded`."""
+        appending.add(AppPasswordAdded(app_password_id=self.app_password_id, name=self.name[:_MAX_CHARS]))
+        return {}
+
+
+class RemoveAppPassword(MailboxDecision, frozen=True, kw_only=True):
+    """A native client's password was taken away."""
+
+    app_password_id: str
+
+    def gather(self, appending: Appending) -> Answer:
+        """`AppPasswordRemoved`."""
+        appending.add(AppPasswordRemoved(app_password_id=self.app_password_id))
+        return {}

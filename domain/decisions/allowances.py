@@ -1,0 +1,50 @@
+"""What an operator, or the counting of bounces and complaints, allows a mailbox: how much it holds, how it may send."""
+
+from domain import quota
+from domain.decisions.appending import Answer, Appending, MailboxDecision
+from domain.events import QuotaSet, SendingAllowed, SendingRestricted
+from domain.refusals import QuotaInvalidError
+
+
+class SetQuota(MailboxDecision, frozen=True, kw_only=True):
+    """The mailbox may hold this many bytes."""
+
+    limit_bytes: int
+
+    def gather(self, appending: Appending) -> Answer:
+        """`QuotaSet` where it differs, `QuotaWarned` where that passes a level."""
+        mailbox = appending.rows.mailbox
+        if self.limit_bytes < 0:
+            raise QuotaInvalidError("a quota is a number of bytes from 0 up")
+        if self.limit_bytes == mailbox.quota_bytes:
+            return {}
+        appending.add(QuotaSet(limit_bytes=self.limit_bytes))
+        due = quota.warning(mailbox, mailbox.used_bytes, self.limit_bytes)
+        if due is not None:
+            appending.add(due)
+        return {}
+
+
+class RestrictSending(MailboxDecision, frozen=True, kw_only=True):
+    """Sending is blocked, or else halved."""
+
+    why: str
+    blocked: bool
+
+    def gather(self, appending: Appending) -> Answer:
+        """`SendingRestricted` where it is not so already."""
+        mailbox = appending.rows.mailbox
+        if not (mailbox.sending_blocked if self.blocked else mailbox.sending_halved):
+            appending.add(SendingRestricted(why=self.why, blocked=self.blocked))
+        return {}
+
+
+class AllowSending(MailboxDecision, frozen=True, kw_only=True):
+    """Sending is free again."""
+
+    def gather(self, appending: Appending) -> Answer:
+        """`SendingAllowed` where it was not."""
+        mailbox = appending.rows.mailbox
+        if mailbox.sending_blocked or mailbox.sending_halved:
+            appending.add(SendingAllowed())
+        return {}

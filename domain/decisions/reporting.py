@@ -1,0 +1,102 @@
+"""What becomes of a submission: claimed by the sender, rejected by a check, reported on recipient by recipient."""
+
+import msgspec
+
+from domain.commands import ReleaseBlobs, TakeFromOutbox
+from domain.decisions.appending import Answer, Appending, MailboxDecision
+from domain.decisions.sending import known_submission, outbox_holder
+from domain.events import RecipientPersonal, RecipientReported, SubmissionRejected
+from domain.ids import SubmissionId
+from domain.refusals import RecipientsInvalidError
+from domain.rows import Needs, RecipientStatus, SubmissionRow
+from domain.times import rfc3339
+
+OPEN = frozenset({"queued", "deferred"})
+STATUSES = frozenset({"delivered", "relayed", "deferred", "bounced", "rejected"})
+"""What can be reported of one recipient."""
+
+_LAST_WORDS = frozenset({"undone", "rejected"})
+_MAX_REPLY_CHARS = 2_000
+
+
+class _OfSubmission(MailboxDecision, frozen=True, kw_only=True):
+    submission_id: SubmissionId
+
+    def needs(self) -> Needs:
+        """The submission."""
+        return Needs(submissions=(self.submission_id,))
+
+
+class ReleaseSubmission(_OfSubmission, frozen=True, kw_only=True):
+    """The sender claims a submission, which from then on cannot be undone. Answers whether it was still there."""
+
+    def gather(self, appending: Appending) -> Answer:
+        """No event: the outbox row goes."""
+        row = known_submission(appending, self.submission_id)
+        if row.waiting:
+            appending.do(TakeFromOutbox(self.submission_id))
+        return {"claimed": row.waiting}
+
+
+class RejectSubmission(_OfSubmission, frozen=True, kw_only=True):
+    """A check before sending refused it as a whole. Nothing happens to what was undone or has left for anyone."""
+
+    reason: str
+
+    def gather(self, appending: Appending) -> Answer:
+        """`SubmissionRejected`."""
+        row = known_submission(appending, self.submission_id)
+        if any(recipient.status not in OPEN for recipient in row.recipients):
+            return {}
+        reason = self.reason[:_MAX_REPLY_CHARS]
+        appending.add(SubmissionRejected(submission_id=self.submission_id, reason=reason))
+        appending.do(TakeFromOutbox(self.submission_id), ReleaseBlobs(outbox_holder(self.submission_id)))
+        return {}
+
+
+class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
+    """What became of one recipient, by its place from 0; `next_attempt_at` is unix milliseconds.
+
+    What is told twice, or too late (deferred, after it was delivered or bounced), changes nothing.
+    """
+
+    recipient: int
+    status: str
+    last_reply: str = ""
+    attempts: int = 0
+    next_attempt_at: int | None = None
+
+    def gather(self, appending: Appending) -> Answer:
+        """`RecipientReported` where the status changes; after the last one the blobs are let go."""
+        row = known_submission(appending, self.submission_id)
+        if not 0 <= self.recipient < len(row.recipients) or self.status not in STATUSES:
+            raise RecipientsInvalidError("no such recipient or status", submission_id=self.submission_id)
+        before = row.recipients[self.recipient]
+        if not _is_news(before.status, self.status):
+            return {}
+        appending.add(self._reported(row, before))
+        rest = (other.status for place, other in enumerate(row.recipients) if place != self.recipient)
+        if not OPEN & {self.status, *rest}:
+            appending.do(ReleaseBlobs(outbox_holder(self.submission_id)))
+        return {}
+
+    def _reported(self, row: SubmissionRow, before: RecipientStatus) -> RecipientReported:
+        reported = RecipientReported(
+            submission_id=self.submission_id,
+            message_id=row.message_id,
+            recipient=self.recipient,
+            status=self.status,
+            attempts=self.attempts,
+            next_attempt_at=None if self.next_attempt_at is None else rfc3339(self.next_attempt_at),
+        )
+        if before.address is None:
+            return reported
+        personal = RecipientPersonal(address=before.address, last_reply=self.last_reply[:_MAX_REPLY_CHARS])
+        return msgspec.structs.replace(reported, personal=personal)
+
+
+def _is_news(before: str, now: str) -> bool:
+    """A status once final goes on only to another final one (a relayed message may bounce later)."""
+    if before == now or before in _LAST_WORDS:
+        return False
+    return before in OPEN or now not in OPEN
