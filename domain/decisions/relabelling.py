@@ -26,8 +26,7 @@ _KeywordWish = tuple[MessageRow, Collection[str], Collection[str]]
 
 
 def move(appending: Appending, wishes: Iterable[_Wish]) -> None:
-    """`relabel` as the owner asks for it: going to INBOX, TRASH or SPAM first ends a snooze, leaving DRAFTS first discards
-    a draft."""
+    """`relabel` as the owner asks for it: INBOX, TRASH and SPAM end a snooze first, leaving DRAFTS first discards a draft."""
     changes = _label_changes(wishes)
     end_snooze(appending, [m for m, (added, _) in changes if added & _ENDS_SNOOZE and m.snoozed_until is not None])
     discard_drafts(appending, [m for m, (_, removed) in changes if DRAFTS in removed])
