@@ -53,6 +53,10 @@ class SearchCursorInvalidError(Exception):
     """The cursor is not one that this search has given."""
 
 
+class SearchTooBroadError(Exception):
+    """A phrase ends with the beginning of more words than an index follows; another letter helps."""
+
+
 class SearchUnavailableError(Exception):
     """The index cannot answer now; a later try may."""
 
@@ -77,7 +81,7 @@ class SearchIndex(Protocol):
     def search(self, mailbox_id: MailboxId, query: Query, *, limit: int = 50, cursor: str | None = None) -> Hits:
         """The messages of this mailbox, and of no other, that a resolved query finds.
 
-        Raises: SearchCursorInvalidError, SearchUnavailableError.
+        Raises: SearchCursorInvalidError, SearchTooBroadError, SearchUnavailableError.
         """
 
     def drop_mailbox(self, mailbox_id: MailboxId) -> None:

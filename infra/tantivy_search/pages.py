@@ -12,7 +12,7 @@ from domain.ids import MailboxId, MessageId
 from domain.search_query import Query
 from infra.tantivy_search.queries import index_query
 from infra.tantivy_search.schema import LISTED_AT, MESSAGE_ID
-from projections.search import SearchCursorInvalidError
+from projections.search import SearchCursorInvalidError, SearchTooBroadError
 
 _CURSOR: Final = re.compile(r"(-?\d{1,18})\.([A-Za-z0-9_-]{1,64})", re.ASCII)
 
@@ -57,7 +57,12 @@ def read_cursor(cursor: str) -> Place:
 
 def _newest(searcher: Searcher, mailbox_id: MailboxId, query: Query, *, after: Place | None, asked: int) -> Any:
     latest = None if after is None else after.listed_at
-    return searcher.search(index_query(mailbox_id, query, latest=latest), asked, order_by_field=LISTED_AT)
+    try:
+        return searcher.search(index_query(mailbox_id, query, latest=latest), asked, order_by_field=LISTED_AT)
+    except ValueError as error:
+        if "max expansions" in str(error):
+            raise SearchTooBroadError("a phrase ends with the beginning of too many words") from error
+        raise
 
 
 def _message_id(searcher: Searcher, address: DocAddress) -> MessageId:
