@@ -8,6 +8,7 @@ while its database is still there.
 
 import fcntl
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from infra.postgres_cluster import PORT, START_LIMIT_S, SUPERUSER, Cluster, clus
 __all__ = ["DATABASE", "EmbeddedPostgres", "PostgresError"]
 
 DATABASE = "ledgermail"
+OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # no child inherits it, no link leads root astray
 
 
 class EmbeddedPostgres:
@@ -51,7 +53,7 @@ class EmbeddedPostgres:
                 except BaseException:
                     self._release()
                     raise
-        except (OSError, psycopg.Error) as error:
+        except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
             raise PostgresError(f"the embedded Postgres in {self._data_folder} cannot start: {error}") from error
 
     def stop(self) -> None:
@@ -88,7 +90,7 @@ class EmbeddedPostgres:
 
     def _hold(self, cluster: Cluster) -> None:
         if self._lock is None:
-            self._lock = os.open(cluster.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(cluster.home / "lock", OPEN_LOCK, 0o600)
             self._holder = os.getpid()
             fcntl.flock(self._lock, fcntl.LOCK_SH)
 
@@ -100,7 +102,7 @@ class EmbeddedPostgres:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(path, OPEN_LOCK, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

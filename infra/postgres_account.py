@@ -37,8 +37,13 @@ class Account:
     uid: int
     gid: int
 
-    def run(self, command: Sequence[str | Path], *, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """The finished command, run as this user in `/` with a bare environment (no `PG*` variable reaches it)."""
+    def run(
+        self, command: Sequence[str | Path], *, text: str = "", timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """The finished command, run as this user in `/` with a bare environment (no `PG*` variable reaches it).
+
+        It reads `text` on its standard input.
+        """
         switched = os.geteuid() == 0 and self.uid != 0
         return subprocess.run(  # noqa: S603 - our own binaries, no shell
             [str(word) for word in command],
@@ -47,7 +52,7 @@ class Account:
             extra_groups=[] if switched else None,
             cwd="/",
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             errors="replace",
@@ -58,6 +63,16 @@ class Account:
     def may(self, right: str, path: Path) -> bool:
         """Whether the user has the right (`x`, `r` or `w`) on a path, every folder above it included."""
         return self.run(["test", f"-{right}", path]).returncode == 0
+
+    def append(self, path: Path, text: str) -> None:
+        """Add to the end of a file as this user: root must not follow a link that this user may have laid.
+
+        Raises:
+            PostgresError: it cannot be written.
+        """
+        written = self.run(["tee", "-a", path], text=text)
+        if written.returncode != 0:
+            raise PostgresError(" ".join(written.stderr.split()))
 
     def own(self, path: Path) -> None:
         """Give a file or a folder's whole content to this user (only root can, for anyone else nothing changes)."""

