@@ -174,7 +174,8 @@ class _Step:
         label.counts_seq = self.seq
         self.touched.labels[label.label_id] = None
 
-    def _enter(self, row: MessageRow, label_id: LabelId, uid: int, *, deletion_mark: bool = False) -> None:
+    def _enter(self, row: MessageRow, label_id: LabelId, uid: int, *, moved: MembershipRow | None = None) -> None:
+        """Put the message into a label; `moved` is the membership that it had there under another id."""
         membership = MembershipRow(
             label_id,
             uid,
@@ -182,8 +183,8 @@ class _Step:
             row.listed_at,
             row.unread,
             row.starred,
-            deletion_mark,
-            self.at,
+            moved.deletion_mark if moved else False,
+            moved.added_at if moved else self.at,
             self.seq,
             self.seq,
         )
@@ -403,13 +404,12 @@ def _joined(step: _Step, event: e.ThreadsJoined) -> None:
             old, message_id=fresh_id, thread_id=event.into, created_seq=step.seq, changed_seq=step.seq
         )
         left = _destroy(step, old)
-        marks = {label_id: membership.deletion_mark for label_id, membership in left.items()}
         step.rows.messages[fresh_id] = row
         step._changed(row)
         held = {label_id: next_uids[label_id] for label_id in row.labels}
         for label_id, uid in held.items():
             next_uids[label_id] = uid + 1
-            step._enter(row, label_id, uid, deletion_mark=marks[label_id])
+            step._enter(row, label_id, uid, moved=left[label_id])
         step._set_labels(row, held)
         step._recount(None, step._footing(row))
         _repoint(step, old_id, fresh_id)

@@ -1,0 +1,1 @@
+"""The questions of `projections.mailbox_views`, answered from the rows in step."""
