@@ -89,6 +89,12 @@ class StreamReader:
         for row in self._recorder.stream(mailbox_id, since=since, until=until):
             yield self._mapper.to_recorded(key, row)
 
+    def batch(self, mailbox_id: MailboxId, since: int, *, limit: int) -> list[RecordedEvent]:
+        """At most `limit` events after `since`, for a view that follows."""
+        key = self._keys.get(mailbox_id)
+        rows = self._recorder.rows_after(mailbox_id, since, limit=limit)
+        return [self._mapper.to_recorded(key, row) for row in rows]
+
     def rows(self, mailbox_id: MailboxId, *, since: int = 0) -> Iterator[StoredRow]:
         """The rows of a mailbox as they lie, for checking the chain."""
         return self._recorder.stream(mailbox_id, since=since)

@@ -29,8 +29,7 @@ from infra.store.row_tables import (
 )
 
 LOCK_MAILBOXES = (
-    f"SELECT {MAILBOX_COLUMNS} FROM mailboxes WHERE mailbox_id = ANY (%s::text[])"
-    " ORDER BY mailbox_id FOR NO KEY UPDATE"
+    f"SELECT {MAILBOX_COLUMNS} FROM mailboxes WHERE mailbox_id = ANY (%s::text[]) ORDER BY mailbox_id FOR NO KEY UPDATE"
 )
 """Everyone who writes several mailboxes locks them in this order, so that no two wait for each other."""
 

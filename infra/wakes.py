@@ -1,0 +1,122 @@
+"""Telling that a mailbox has something new: a hint by NOTIFY after the commit, and a poll behind it.
+
+The announcer collects the heads that a lane committed and sends them outside every transaction, below 8,000 bytes a
+message. A listener hands heads on to whoever watches; when its connection was lost it asks for everybody's heads, so a
+lost hint delays and loses nothing.
+"""
+
+import logging
+import select
+import threading
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from domain.ids import MailboxId
+
+CHANNEL = "ledgermail_wake"
+MAX_PAYLOAD = 7_900
+_log = logging.getLogger(__name__)
+
+Heads = Sequence[tuple[MailboxId, int]]
+
+
+def payloads(heads: Heads) -> list[str]:
+    """The heads as texts `mailbox:head mailbox:head …`, each short enough for a notification."""
+    texts: list[str] = []
+    current = ""
+    for mailbox_id, head in dict(heads).items():
+        entry = f"{mailbox_id}:{head}"
+        if len(current) + len(entry) + 1 > MAX_PAYLOAD:
+            texts.append(current)
+            current = ""
+        current = f"{current} {entry}" if current else entry
+    return [*texts, current] if current else texts
+
+
+def heads_in(payload: str) -> list[tuple[MailboxId, int]]:
+    """The heads that a payload names."""
+    pairs = (entry.rpartition(":") for entry in payload.split())
+    return [(MailboxId(mailbox_id), int(head)) for mailbox_id, _, head in pairs]
+
+
+class Announcer:
+    """Sends the heads of committed appends, gathered, from a thread of its own."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._heads: dict[MailboxId, int] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+        self._thread.start()
+
+    def announce(self, heads: Heads) -> None:
+        """Queue heads; never waits."""
+        with self._changed:
+            self._heads.update(heads)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Send what waits and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        connection: psycopg.Connection | None = None
+        while (heads := self._next()) is not None:
+            try:
+                if connection is None:
+                    connection = psycopg.connect(self._conninfo, autocommit=True)
+                for payload in payloads(heads):
+                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+            except psycopg.Error:
+                # Only a hint was lost: every listener polls behind it.
+                _log.warning("could not announce %d heads; the polls will find them", len(heads))
+                connection = None
+        if connection is not None:
+            connection.close()
+
+    def _next(self) -> Heads | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._heads or self._closed)
+            if not self._heads:
+                return None
+            heads, self._heads = list(self._heads.items()), {}
+            return heads
+
+
+class Listener:
+    """Hands on the heads that anybody announces. `on_gap` is called after every (re)connection: hints may be lost."""
+
+    def __init__(self, conninfo: str, on_heads: Callable[[Heads], None], on_gap: Callable[[], None]) -> None:
+        self._conninfo = conninfo
+        self._on_heads = on_heads
+        self._on_gap = on_gap
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(self._conninfo, autocommit=True) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    self._on_gap()
+                    self._hear(connection)
+            except psycopg.Error as error:
+                _log.warning("the listener lost its connection (%s) and tries again", error)
+                self._stop.wait(0.5)
+
+    def _hear(self, connection: psycopg.Connection) -> None:
+        while not self._stop.is_set():
+            select.select([connection.fileno()], [], [], 0.5)
+            for notification in connection.notifies(timeout=0):
+                self._on_heads(heads_in(notification.payload))
