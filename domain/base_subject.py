@@ -12,7 +12,7 @@ _MAX_WRAPS = 100
 
 
 def base_subject(subject: str) -> tuple[str, bool]:
-    """The subject without "Re:", "Fwd:", "[list]" and "(fwd)", and whether any mark of a reply or forward was among them.
+    """The subject without "Re:", "Fwd:", "[list]" and "(fwd)", and whether a reply or forward mark was among them.
 
     Case stays as it was; compare with ``casefold``. Time is linear, and only the first 2,000 characters are considered.
     """

@@ -58,9 +58,9 @@ class _Reader:
         self.close()
         return tuple(self.found[:MAX_ADDRESSES])
 
-    def in_comment(self, token: str) -> None:
-        self.depth += (token == "(") - (token == ")")
-        self.comment.append(token)
+    def in_comment(self, piece: str) -> None:
+        self.depth += (piece == "(") - (piece == ")")
+        self.comment.append(piece)
 
     def mark(self, mark: str) -> None:
         if mark == ":":

@@ -4,7 +4,7 @@ import codecs
 import re
 from functools import lru_cache
 
-# Labels mean what browsers take them for (WHATWG Encoding Standard, section 4.2), because that is what senders test with.
+# Labels mean what browsers take them for (WHATWG Encoding Standard, section 4.2): that is what senders test with.
 _MEANT = {
     "ansi_x3.4-1968": "utf-8",
     "ascii": "utf-8",
@@ -41,7 +41,8 @@ _MEANT = {
 # Text codecs that are no charset of mail; punycode and idna take quadratic time.
 _REFUSED = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 _MAY_GIVE_SURROGATES = ("utf-7", "utf-16", "utf-32")
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_NO_CONTROLS = dict.fromkeys(_CONTROLS)
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]")
 
 
@@ -62,17 +63,17 @@ def codec_name(label: str) -> str | None:
 def decode(data: bytes, charset: str | None) -> str:
     """The text of ``data``, never failing: as declared, else UTF-8 where it is valid, else windows-1252."""
     if data.isascii() and (charset is None or codec_name(charset) in ("utf-8", "cp1252", None)):
-        return _clean(data.decode("ascii"))
+        return data.translate(None, _CONTROLS).decode("ascii")
     name = codec_name(charset) if charset is not None else None
     if name in (None, "utf-8"):
-        return _clean(_utf8_or_western(data))
+        return _utf8_or_western(data.translate(None, _CONTROLS))
     try:
         text = data.decode(str(name))
     except (UnicodeError, ValueError):
         text = _after_failure(data, str(name))
     if str(name).startswith(_MAY_GIVE_SURROGATES):
         text = text.encode("utf-8", "replace").decode("utf-8")
-    return _clean(text)
+    return text.translate(_NO_CONTROLS)
 
 
 def _utf8_or_western(data: bytes) -> str:
@@ -90,8 +91,3 @@ def _after_failure(data: bytes, name: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode(name, "replace")
-
-
-def _clean(text: str) -> str:
-    """Without NUL and other controls, which neither Postgres nor a page can hold."""
-    return text if text.isprintable() else _CONTROLS.sub("", text)

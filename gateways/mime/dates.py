@@ -8,7 +8,8 @@ _USUAL = re.compile(
     r"(?:[A-Za-z]{2,9},?\s*)?(\d{1,2})[\s-]+([A-Za-z]{3})[a-z]*[\s-]+(\d{2,4})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d+)?\s*"
     r"(?:([+-])(\d{2})(\d{2})|([A-Za-z]{1,5}))?"
 )
-_MONTHS = {m: n for n, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = dict(zip(_NAMES, range(1, 13), strict=True))
 # RFC 5322 section 4.3; a zone that is not in the list says nothing and counts as UTC.
 _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8}
 _EPOCH_DAY = date(1970, 1, 1).toordinal()

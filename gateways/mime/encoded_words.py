@@ -26,7 +26,7 @@ def unfolded(value: bytes, charset: str | None = None) -> str:
 def words_decoded(text: str) -> str:
     """The text with its encoded words decoded and white space collapsed.
 
-    White space between two encoded words is no text, and their bytes are joined first where charset and encoding are the same,
+    White space between two encoded words is no text, and their bytes are joined first where the charset is the same,
     because senders split characters between words.
     """
     if "=?" not in text:

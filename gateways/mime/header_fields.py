@@ -1,7 +1,7 @@
 """Where a header block ends and which fields stand in it, as raw bytes in their order (RFC 5322 section 2.2)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gateways.mime.structure import MAX_HEADER_BYTES, MAX_VALUE_BYTES
 
@@ -46,6 +46,19 @@ def fields_of(raw: bytes, start: int, body_start: int) -> Fields:
         else:
             found[name] = [value]
     return found
+
+
+def without_fields(raw: bytes, unwanted: Callable[[bytes, bytes], bool]) -> bytes:
+    """``raw`` less the header fields for whose lower-case name and raw value ``unwanted`` holds; else byte-identical."""
+    kept: list[bytes] = []
+    done = 0
+    for field in _FIELD.finditer(raw, 0, body_offset(raw, 0, len(raw))):
+        name, value = field.groups()
+        if name is not None and unwanted(name.lower(), value):
+            kept.append(raw[done : field.start()])
+            done = field.end()
+    kept.append(raw[done:])
+    return b"".join(kept) if done else raw
 
 
 def fields_in_order(raw: bytes, start: int, body_start: int) -> Iterator[tuple[bytes, bytes]]:

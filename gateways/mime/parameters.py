@@ -43,11 +43,11 @@ def _parameters(text: str) -> Params:
         if count >= MAX_PARAMETERS:
             break
         value = _ESCAPE.sub(r"\1", found[2]) if found[2] is not None else found[3].strip()
-        name = _NAME.fullmatch(found[1].lower())
-        if name is None or (name[2] is None and name[3] is None):
+        marked = _NAME.fullmatch(found[1].lower())
+        if marked is None or (marked[2] is None and marked[3] is None):
             plain.setdefault(found[1].lower(), value)
         else:
-            pieces.setdefault(name[1], {}).setdefault(int(name[2] or 0), (value, name[3] is not None))
+            pieces.setdefault(marked[1], {}).setdefault(int(marked[2] or 0), (value, marked[3] is not None))
     named = {name: words_decoded(value) if "=?" in value else value for name, value in plain.items()}
     for name, numbered in pieces.items():
         named[name] = _joined(numbered)  # RFC 6266 section 4.3, and common sense: the extended form wins

@@ -1,4 +1,4 @@
-"""One reading of a message: everything that lists, search, threads and protocols need, so that none opens the bytes again."""
+"""One reading of a message: all that lists, search, threads and protocols need, so that none opens the bytes again."""
 
 from hashlib import sha256
 
@@ -29,8 +29,8 @@ _EXTENSIONS = {
 def parse(raw: bytes | memoryview) -> ParsedMessage:
     """The summary, tree, attachments and text of any bytes whatever; never raises, in linear time and memory.
 
-    Only a part's presentation suffers from what is broken in it: a wrong charset, a lost boundary, bad base64 give the best text
-    that can be had.
+    Only a part's presentation suffers from what is broken in it: a wrong charset, a lost boundary, bad base64 give the
+    best text that can be had.
     """
     data = bytes(raw)
     structure, fields = split_message(data)

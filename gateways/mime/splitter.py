@@ -18,6 +18,7 @@ _TYPE = re.compile(r"[!#-'*+.0-9^-~-]+/[!#-'*+.0-9^-~-]+")
 _TRANSPARENT = frozenset({"7bit", "8bit", "binary"})
 _PATH_SIGNS = re.compile(r"[\x00-\x1f\x7f/\\]")
 _MAX_FILENAME_CHARS = 255
+_MAX_DELIMITER_BYTES = 1_000
 _MAX_NEAR_MISSES = 10_000
 _SCANS_OF_THE_WHOLE = 16
 _LEAST_SCAN_BYTES = 1 << 20
@@ -63,7 +64,7 @@ class _Splitter:
 
     def part(self, path: str, prefix: str, span: tuple[int, int, int], said: Described, depth: int) -> Part:
         self.parts_left -= 1
-        start, body_start, end = span
+        _, body_start, end = span
         parts: tuple[Part, ...] = ()
         if depth < MAX_DEPTH and said.encoding in _TRANSPARENT:
             if said.content_type.startswith("multipart/"):
@@ -97,7 +98,7 @@ class _Splitter:
         return self.scan_left >= 0
 
     def spans(self, boundary: bytes, start: int, end: int) -> list[tuple[int, int]]:
-        """From where to where the parts between the delimiter lines reach, each without the line end before its delimiter."""
+        """Where the parts between the delimiter lines begin and end, less the line end before each delimiter."""
         if not self.may_scan(end - start):
             return []
         raw, delimiter = self.raw, b"--" + boundary
@@ -109,7 +110,7 @@ class _Splitter:
             closing = raw.startswith(b"--", behind, end)
             line_end = raw.find(b"\n", behind, end)
             line_end = end if line_end < 0 else line_end
-            if not closing and line_end - behind < 1_000 and raw[behind:line_end].strip() or line_end - behind >= 1_000:
+            if line_end - behind >= _MAX_DELIMITER_BYTES or (not closing and raw[behind:line_end].strip()):
                 near_misses += 1
             else:
                 if opened >= 0:
@@ -136,13 +137,15 @@ def _without_line_end(raw: bytes, at: int) -> int:
 
 
 def described(fields: Fields, default_type: str) -> Described:
-    """Type, encoding and disposition as the fields name them; a type that is none counts as text/plain (RFC 2045 5.2)."""
-    content_type, params = default_type, ()
+    """Type, encoding and disposition as the fields name them; a malformed type is text/plain (RFC 2045 section 5.2)."""
+    content_type = default_type
+    params: Params = ()
+    disposition_params: Params = ()
+    encoding, disposition = "7bit", None
     if b"content-type" in fields:
         value, params = parse_value(fields[b"content-type"][0])
         found = _TYPE.match(value)
         content_type = found[0][:MAX_SHOWN_CHARS] if found else "text/plain"
-    encoding, disposition, disposition_params = "7bit", None, ()
     if b"content-transfer-encoding" in fields:
         encoding = parse_value(fields[b"content-transfer-encoding"][0])[0][:100] or "7bit"
     if b"content-disposition" in fields:

@@ -30,8 +30,8 @@ class Address(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True):
     """One MIME entity; offsets count bytes of the whole message, ``raw[body_start:body_end]`` is its encoded body.
 
-    ``path`` is a section of RFC 9051 section 6.4.5: "1", "2.1"; a multipart that is the body of a message is "TEXT" or "2.TEXT".
-    A message/rfc822 part holds exactly one part: the root of the message in it. ``size`` counts decoded bytes.
+    ``path`` is a section of RFC 9051 section 6.4.5: "1", "2.1"; a multipart that is the body of a message is "TEXT" or
+    "2.TEXT". A message/rfc822 part holds exactly one part, the root of the message in it. ``size`` is of decoded bytes.
     """
 
     path: str
@@ -58,8 +58,8 @@ class Part(msgspec.Struct, frozen=True):
 class Attachment(msgspec.Struct, frozen=True):
     """A part that is not read as the body; ``sha256`` (hex) and ``size`` are of its decoded bytes.
 
-    ``id`` is "a" and the path with dots as underscores, so it is stable for the same bytes. ``inline`` is true for what an HTML
-    body may show by its content id.
+    ``id`` is "a" and the path with dots as underscores, so it is stable for the same bytes. ``inline`` is true for what
+    an HTML body may show by its content id.
     """
 
     id: str
@@ -92,7 +92,7 @@ class HeaderSummary(msgspec.Struct, frozen=True):
 
 
 class ParsedMessage(msgspec.Struct, frozen=True):
-    """All that one reading of a message gives; ``date`` of the summary is in Unix milliseconds, ``text`` is for search."""
+    """All that one reading gives; ``date`` of the summary is in Unix milliseconds, ``text`` is for search."""
 
     parser: int
     summary: HeaderSummary
