@@ -103,14 +103,6 @@ class Label:
 
 
 @dataclass(slots=True)
-class ThreadSeqs:
-    """When a thread first and last changed within one label, or (label `""`) anywhere."""
-
-    created_seq: int
-    changed_seq: int
-
-
-@dataclass(slots=True)
 class Reference:
     """The thread that a hashed Message-ID leads to."""
 
@@ -185,7 +177,10 @@ class Mailbox:
     messages: dict[MessageId, Message] = field(default_factory=dict)
     memberships: dict[tuple[LabelId, int], Membership] = field(default_factory=dict)
     labels: dict[LabelId, Label] = field(default_factory=dict)
-    threads: dict[tuple[ThreadId, LabelId], ThreadSeqs] = field(default_factory=dict)
+    thread_created: dict[tuple[ThreadId, LabelId], int] = field(default_factory=dict)
+    """The seq of a thread's first message within a label, or (label `""`) in all mail."""
+    thread_changed: dict[tuple[ThreadId, LabelId], int] = field(default_factory=dict)
+    """The seq of its last change there."""
     references: dict[str, Reference] = field(default_factory=dict)
     references_to: defaultdict[ThreadId, set[str]] = field(default_factory=lambda: defaultdict(set))
     drafts: dict[DraftId, Draft] = field(default_factory=dict)

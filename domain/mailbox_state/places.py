@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from domain.ids import LabelId, MessageId, ThreadId
-from domain.mailbox_state.mailbox import Mailbox, Membership, Message, ThreadSeqs, When
+from domain.mailbox_state.mailbox import Mailbox, Membership, Message, When
 from domain.rows import ALL_MAIL
 
 
@@ -76,11 +76,8 @@ def touch(mailbox: Mailbox, thread_id: ThreadId, *, label_id: LabelId, seq: int)
 
 def touch_thread(mailbox: Mailbox, thread_id: ThreadId, *, label_id: LabelId, seq: int) -> None:
     """Note a change of the thread's row in a label, or of that over all mail."""
-    seqs = mailbox.threads.get((thread_id, label_id))
-    if seqs is None:
-        mailbox.threads[thread_id, label_id] = ThreadSeqs(seq, seq)
-    else:
-        seqs.changed_seq = seq
+    mailbox.thread_created.setdefault((thread_id, label_id), seq)
+    mailbox.thread_changed[thread_id, label_id] = seq
 
 
 def named(mailbox: Mailbox, message_ids: Iterable[MessageId], *, seq: int) -> list[Message]:

@@ -132,9 +132,10 @@ def _thread_rows(mailbox: Mailbox) -> dict[Any, Row]:
             "label_id": label_id,
             "thread_id": thread_id,
             **_fields(counts.get((thread_id, label_id), ThreadCounts())),
-            **_fields(seqs),
+            "created_seq": created_seq,
+            "changed_seq": mailbox.thread_changed[thread_id, label_id],
         }
-        for (thread_id, label_id), seqs in mailbox.threads.items()
+        for (thread_id, label_id), created_seq in mailbox.thread_created.items()
     }
 
 
@@ -174,13 +175,18 @@ def _row_difference(table: str, key: Any, one: Any, other: Any) -> list[str]:
     where = f"{table}[{key!r}]"
     if one is None or other is None:
         return [f"{where}: only in the {'other' if one is None else 'one'}"]
-    ours, theirs = _plain(one), _plain(other)
-    fields = [field for field in {**ours, **theirs} if field not in UNTOLD.get(table, ())]
+    ours, theirs = _told(table, one), _told(table, other)
     return [
         f"{where}.{field}: {ours.get(field, '(none)')!r} != {theirs.get(field, '(none)')!r}"
-        for field in fields
+        for field in {**ours, **theirs}
         if field not in ours or field not in theirs or ours[field] != theirs[field]
     ]
+
+
+def _told(table: str, row: Any) -> Row:
+    fields_of_row = msgspec.structs.asdict(row) if isinstance(row, msgspec.Struct) else row
+    untold = UNTOLD.get(table, frozenset())
+    return {name: _plain(value) for name, value in fields_of_row.items() if name not in untold}
 
 
 def _plain(value: Any) -> Any:
