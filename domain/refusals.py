@@ -134,7 +134,7 @@ class IdentityUnknownError(DomainRefusal):
 
 
 class IdentityInvalidError(DomainRefusal):
-    """A field of an identity is too long or empty."""
+    """A field of an identity is too long or empty, or there are too many."""
 
     code: ClassVar[str] = "identity_invalid"
 
@@ -180,7 +180,7 @@ class ContactUnknownError(DomainRefusal):
 
 
 class ContactInvalidError(DomainRefusal):
-    """A field of a contact is too long, or there are too many addresses."""
+    """A field of a contact is too long, or there are too many addresses or contacts."""
 
     code: ClassVar[str] = "contact_invalid"
 

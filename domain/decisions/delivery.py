@@ -1,5 +1,7 @@
 """A message comes into being: `Deliver`, and what drafts and sending share with it."""
 
+from typing import ClassVar
+
 import msgspec
 
 from domain import keywords, quota
@@ -55,6 +57,9 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
 class Deliver(MailboxDecision, frozen=True, kw_only=True):
     """A message arrives (inbound), is imported or appended. Accepted mail is never refused for its size: `limit_quota`
     is for imports and writes through an API. `source`: inbound, sent, import, append."""
+
+    TRUSTED_ID: ClassVar[bool] = True
+    """The same mail under the same command id is a repeat, even where a newer parser sees more in it."""
 
     personal: MessagePersonal
     server: MessageServer

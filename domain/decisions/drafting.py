@@ -1,5 +1,7 @@
 """Drafts: each saved revision is a new message that replaces the one before; `draft_id` stays."""
 
+from typing import ClassVar
+
 import msgspec
 
 from domain import keywords, quota
@@ -20,6 +22,9 @@ class SaveDraft(MailboxDecision, frozen=True, kw_only=True):
 
     Answers `draft_id`, `revision`, `message_id` and `thread_id`.
     """
+
+    TRUSTED_ID: ClassVar[bool] = True
+    """A repeat is composed anew, with another Date and Message-ID: the command id alone tells it."""
 
     personal: MessagePersonal
     server: MessageServer

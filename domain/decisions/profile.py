@@ -23,6 +23,8 @@ MAX_NAME_CHARS = 500
 MAX_TEXT_CHARS = 10_000
 MAX_ADDRESS_CHARS = 320
 MAX_CONTACT_ADDRESSES = 100
+MAX_CONTACTS = 5_000
+MAX_IDENTITIES = 100
 
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,40}(/[A-Za-z0-9_+\-]{1,40}){0,2}")
 """The shape of a name in the IANA time zone database."""
@@ -61,14 +63,16 @@ class ChangeIdentity(MailboxDecision, frozen=True, kw_only=True):
     removed: bool = False
 
     def needs(self) -> Needs:
-        """The identity."""
-        return Needs(documents=(("identity", self.identity_id),)) if self.identity_id else Needs()
+        """The identity; all of them where one more is made."""
+        return _needs("identity", self.identity_id)
 
     def gather(self, appending: Appending) -> Answer:
         """`IdentityChanged` where anything differs."""
         before = appending.rows.document("identity", self.identity_id) if self.identity_id else None
         if before is None and (self.identity_id or self.removed):
             raise IdentityUnknownError("no such identity")
+        if before is None and len(appending.rows.documents_of("identity")) >= MAX_IDENTITIES:
+            raise IdentityInvalidError(f"an account has at most {MAX_IDENTITIES} identities")
         identity_id = self.identity_id or appending.context.new_id("i")
         if self.removed:
             appending.add(IdentityChanged(identity_id=identity_id, removed=True))
@@ -98,14 +102,16 @@ class ChangeContact(MailboxDecision, frozen=True, kw_only=True):
     removed: bool = False
 
     def needs(self) -> Needs:
-        """The contact."""
-        return Needs(documents=(("contact", self.contact_id),)) if self.contact_id else Needs()
+        """The contact; all of them where one more is made."""
+        return _needs("contact", self.contact_id)
 
     def gather(self, appending: Appending) -> Answer:
         """`ContactChanged` where anything differs."""
         before = appending.rows.document("contact", self.contact_id) if self.contact_id else None
         if before is None and (self.contact_id or self.removed):
             raise ContactUnknownError("no such contact")
+        if before is None and len(appending.rows.documents_of("contact")) >= MAX_CONTACTS:
+            raise ContactInvalidError(f"an address book has at most {MAX_CONTACTS} entries")
         contact_id = self.contact_id or appending.context.new_id("c")
         if self.removed:
             appending.add(ContactChanged(contact_id=contact_id, removed=True))
@@ -163,6 +169,10 @@ class SetVacation(MailboxDecision, frozen=True, kw_only=True):
         if not _is_same(appending.rows.document("vacation", ""), self.vacation):
             appending.add(VacationSet(vacation=msgspec.Raw(self.vacation)))
         return {}
+
+
+def _needs(kind: str, document_id: str | None) -> Needs:
+    return Needs(documents=((kind, document_id),)) if document_id else Needs(document_kinds=(kind,))
 
 
 def _is_so(row: DocumentRow | None, wanted: dict[str, Any]) -> bool:

@@ -26,7 +26,10 @@ _KeywordWish = tuple[MessageRow, Collection[str], Collection[str]]
 
 
 def move(appending: Appending, wishes: Iterable[_Wish]) -> None:
-    """`relabel` as the owner asks for it: INBOX, TRASH and SPAM end a snooze first, leaving DRAFTS first discards a draft."""
+    """`relabel` as the owner asks for it.
+
+    INBOX, TRASH and SPAM first end a snooze; leaving DRAFTS first discards a draft.
+    """
     changes = _label_changes(wishes)
     end_snooze(appending, [m for m, (added, _) in changes if added & _ENDS_SNOOZE and m.snoozed_until is not None])
     discard_drafts(appending, [m for m, (_, removed) in changes if DRAFTS in removed])

@@ -1,5 +1,7 @@
 """Sending: a message is handed over for sending, and called back while it waits."""
 
+from typing import ClassVar
+
 from domain import keywords, quota
 from domain.commands import HoldBlobs, PutInOutbox, ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
@@ -26,6 +28,9 @@ MAX_RECIPIENTS = 1000
 
 class _Submission(MailboxDecision, frozen=True, kw_only=True):
     """What every hand-over says. Times are unix milliseconds; the limits are messages in sliding windows."""
+
+    TRUSTED_ID: ClassVar[bool] = True
+    """A repeat is composed anew, with other times and another Message-ID: the command id alone tells it."""
 
     mail_from: str
     recipients: tuple[SubmissionRecipient, ...]
