@@ -7,6 +7,7 @@ from gateways.smtp.limits import Limits
 from gateways.smtp.trace import TraceFields
 
 END_OF_DATA = b"\r\n.\r\n"  # RFC 5321 section 4.1.1.4
+_DOT_LINE = END_OF_DATA[:3]
 _PREFIXES = tuple(END_OF_DATA[:length] for length in (4, 3, 2, 1))
 
 
@@ -23,19 +24,22 @@ class DotStream:
         The last octets are held back while they may turn out to be the end.
         """
         text = self._held + data
-        end = text.find(END_OF_DATA)
+        dot = text.find(_DOT_LINE)
+        end = text.find(END_OF_DATA, dot) if dot >= 0 else -1
         if end >= 0:
-            return self._content(text[: end + 2]), end + len(END_OF_DATA) - len(self._held)
+            has_dots = dot < end
+            return self._content(text[: end + 2], has_dots), end + len(END_OF_DATA) - len(self._held)
         held = next((prefix for prefix in _PREFIXES if text.endswith(prefix)), b"")
-        content = self._content(text[: len(text) - len(held)])
+        content = self._content(text[: len(text) - len(held)], dot >= 0)
         self._held = held
         return content, -1
 
-    def _content(self, text: bytes) -> bytes:
+    def _content(self, text: bytes, has_dots: bool, /) -> bytes:
         if not text:
             return text
         skipped, self._skipped = self._skipped, 0
-        return text.replace(b"\r\n.", b"\r\n")[skipped:]
+        content = text.replace(_DOT_LINE, b"\r\n") if has_dots else text
+        return content[skipped:] if skipped else content
 
 
 class Content:

@@ -17,9 +17,8 @@ from gateways.smtp.client import Client
 from gateways.smtp.exchange import Exchange, go_on
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.transaction import ParameterUnknownError, Transaction
-from gateways.smtp.transfer import Transfer
+from gateways.smtp.transfer import Transfer, pass_over
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _CHUNK = re.compile(r"(\d{1,20})(?: +(LAST))?", re.ASCII | re.IGNORECASE)
 
 
@@ -85,7 +84,7 @@ class Conversation(Exchange):
         if self._commands_without_mail > self.host.limits.commands_without_mail:
             self.end_because(replies.TOO_MANY_COMMANDS)
             return
-        text = _line_text(line)
+        text = grammar.line_text(line)
         if text is None:
             self.fail(replies.COMMAND_GARBLED)
             return
@@ -133,7 +132,7 @@ class Conversation(Exchange):
         return True
 
     def _starttls(self, argument: str) -> None:
-        _refuse_argument(argument)
+        grammar.refuse_argument(argument)
         if not self._offers_tls:
             self.fail(replies.COMMAND_REFUSED)
         elif self._client.tls is not None or self._transfer is not None:
@@ -146,7 +145,7 @@ class Conversation(Exchange):
             self.wait(StartTls(), go_on)
 
     def _rset(self, argument: str) -> None:
-        _refuse_argument(argument)
+        grammar.refuse_argument(argument)
         self._reset()
         self.say(replies.OK)
 
@@ -169,7 +168,7 @@ class Conversation(Exchange):
         self.fail(replies.COMMAND_UNKNOWN)
 
     def _quit(self, argument: str) -> None:
-        _refuse_argument(argument)
+        grammar.refuse_argument(argument)
         self.end(f"221 2.0.0 {self.host.hostname} Bye\r\n".encode())
 
     # The transaction: RFC 5321 sections 4.1.1.2 to 4.1.1.4
@@ -237,7 +236,7 @@ class Conversation(Exchange):
             self.end_because(replies.TOO_MANY_ERRORS)
 
     def _data(self, argument: str) -> None:
-        _refuse_argument(argument)
+        grammar.refuse_argument(argument)
         if self._transaction is None or self._transfer is not None:
             self.fail(replies.BAD_SEQUENCE)
         elif not self._transaction.recipients:
@@ -253,7 +252,8 @@ class Conversation(Exchange):
             return
         size_bytes, is_last = int(chunk[1]), chunk[2] is not None
         if self._transaction is None or not self._transaction.recipients:
-            self._pass_over(size_bytes)
+            missing = replies.BAD_SEQUENCE if self._transaction is None else replies.NO_RECIPIENTS
+            pass_over(self, size_bytes, then=lambda: self._passed_over(missing))
             return
         self._commands_without_mail -= size_bytes > 0
         transfer = self._transfer or self._begin_transfer(self._transaction)
@@ -274,42 +274,15 @@ class Conversation(Exchange):
         self._transaction = self._transfer = None
         self.step = self._command_step
 
-    def _pass_over(self, size_bytes: int) -> None:
-        """Read past a chunk that belongs to no transaction, then say so."""
-        left_bytes = size_bytes
-
-        def step() -> bool:
-            nonlocal left_bytes
-            passed = len(self.take(left_bytes))
-            left_bytes -= passed
-            if left_bytes == 0:
-                self.step = self._command_step
-                self.fail(replies.BAD_SEQUENCE if self._transaction is None else replies.NO_RECIPIENTS)
-            return passed > 0 or left_bytes == 0
-
-        self.step = step
+    def _passed_over(self, reply: bytes) -> None:
+        self.step = self._command_step
+        self.fail(reply)
 
     def _reset(self) -> None:
         """Forget the transaction; what a chunk of it left in the spool goes too."""
         transfer, self._transaction, self._transfer = self._transfer, None, None
         if transfer is not None and transfer.is_spooled:
             self.wait(Discard(), go_on)
-
-
-def _line_text(line: bytes) -> str | None:
-    """The command of a line, without its CRLF; none where it is not text on one line (RFC 5321 section 2.3.8)."""
-    if not line.endswith(b"\r\n"):
-        return None
-    try:
-        text = line[:-2].decode()
-    except UnicodeDecodeError:
-        return None
-    return None if _CONTROLS.search(text) else text
-
-
-def _refuse_argument(argument: str) -> None:
-    if argument:
-        raise grammar.ArgumentInvalidError("this command takes no argument")
 
 
 def _no_parameters(given: str) -> str:

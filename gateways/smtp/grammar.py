@@ -1,4 +1,4 @@
-"""The grammar of command arguments: paths, parameters and greeting names (RFC 5321 section 4.1.2)."""
+"""The grammar of commands: lines, paths, parameters and greeting names (RFC 5321 sections 2.3.8 and 4.1.2)."""
 
 import ipaddress
 import re
@@ -7,6 +7,7 @@ from domain.addresses import BARE_POSTMASTER, AddressInvalidError, EmailAddress,
 
 MAX_PATH_OCTETS = 256  # RFC 5321 section 4.5.3.1.3
 
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _PATH_AND_PARAMETERS = re.compile(r'(<(?:[^<>"]|"(?:[^"\\]|\\.)*")*>)(?: +(.*))?')
 _SOURCE_ROUTE = re.compile(r"(@[^@,:\s]+(?:,@[^@,:\s]+)*):")
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
@@ -20,6 +21,26 @@ class ArgumentInvalidError(ValueError):
 
 class AddressLiteralError(AddressInvalidError):
     """The recipient lives at an address literal, where none of our mailboxes does."""
+
+
+def line_text(line: bytes) -> str | None:
+    """The command of a line, without its CRLF; none where it is not text on one line (RFC 5321 section 2.3.8)."""
+    if not line.endswith(b"\r\n"):
+        return None
+    try:
+        text = line[:-2].decode()
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROLS.search(text) else text
+
+
+def refuse_argument(argument: str) -> None:
+    """For the commands that stand alone.
+
+    Raises: ArgumentInvalidError
+    """
+    if argument:
+        raise ArgumentInvalidError("this command takes no argument")
 
 
 def split_path(argument: str, keyword: str) -> tuple[str, str]:

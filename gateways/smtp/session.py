@@ -39,7 +39,7 @@ class Door(Protocol):
 
 
 class Session(asyncio.BufferedProtocol):
-    """Reads no further while a call runs or while the other side does not read its replies."""
+    """Reads at most one buffer ahead while a call runs, and nothing while the other side does not read its replies."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -84,10 +84,10 @@ class Session(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if not self._is_admitted:
             return
-        self._heard_at_s = self._loop.time()
-        self._perform(self._conversation.receive(bytes(self._door.read_buffer[:nbytes])))
         if self._conversation.is_waiting:
             self._stop_reading()
+        self._heard_at_s = self._loop.time()
+        self._perform(self._conversation.receive(bytes(self._door.read_buffer[:nbytes])))
 
     def eof_received(self) -> bool:
         self._is_half_closed = True
@@ -156,6 +156,8 @@ class Session(asyncio.BufferedProtocol):
             self._loop.call_soon(self._drained)
 
     def _drained(self) -> None:
+        if self._is_lost:
+            return
         self._perform(self._conversation.resume(None))
         self._read_on()
 
@@ -192,7 +194,7 @@ class Session(asyncio.BufferedProtocol):
         except (SSLError, OSError):  # the client will not, or cannot; RFC 3207 section 4.1 leaves nothing to say
             secured = None
         cipher = secured.get_extra_info("ssl_object").cipher() if secured is not None else None
-        if secured is None or cipher is None:
+        if secured is None or cipher is None or self._is_lost:
             self._transport.abort()
             self.connection_lost(None)  # a handshake cut short tells only its waiter
             return

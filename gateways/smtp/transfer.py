@@ -171,3 +171,19 @@ class Transfer:
             size_bytes=self._content.size_bytes,
             content_sha256=self._content.sha256,
         )
+
+
+def pass_over(exchange: Exchange, size_bytes: int, *, then: Callable[[], None]) -> None:
+    """Read past a chunk that belongs to no transaction, or its content would be taken for commands (RFC 3030)."""
+    left_bytes = size_bytes
+
+    def step() -> bool:
+        nonlocal left_bytes
+        passed = len(exchange.take(left_bytes))
+        left_bytes -= passed
+        if left_bytes == 0:
+            then()
+            return True
+        return passed > 0
+
+    exchange.step = step

@@ -1,8 +1,13 @@
 """The bounds on one connection, and on all of them."""
 
+import time
+
 import pytest
 
+from gateways.smtp.actions import Close, Drain, Send
 from gateways.smtp.admission import Admission, source_of
+from gateways.smtp.client import Client
+from gateways.smtp.conversation import Conversation
 
 
 def test_a_hundred_recipients_are_taken_and_the_next_may_come_with_another_mail(talk):
@@ -52,11 +57,32 @@ def test_a_line_without_end_is_refused_once_and_not_kept(talk):
     assert conversation.codes("x\r\nNOOP\r\n") == ["250 2.0.0"]
 
 
-def test_a_flood_of_pipelined_commands_waits_for_its_replies_to_be_read(smtp_host):
-    from gateways.smtp.actions import Drain, Send
-    from gateways.smtp.client import Client
-    from gateways.smtp.conversation import Conversation
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "<" + '"a' * 1000,
+        "<" + '"\\' * 900,
+        "<" + "@a," * 600 + ":x@y>",
+        "<" + "@a" * 900 + ">",
+        "<" + "a." * 900 + "@x>",
+        "<a@" + "-" * 1900 + ">",
+        "<a@" + "a-" * 900 + ">",
+        "<a@b> " + "A=B " * 450,
+        "<a@b> " + "A" * 1900,
+        "<a@" + "ü." * 600 + ">",
+    ],
+)
+def test_nasty_arguments_are_refused_in_no_time(talk, argument):
+    conversation = talk()
+    conversation.answer("EHLO mx\r\n")
+    began = time.process_time()
+    code = conversation.codes(f"MAIL FROM:{argument}\r\n")
 
+    assert code[0][0] == "5"
+    assert time.process_time() - began < 0.1
+
+
+def test_a_flood_of_pipelined_commands_waits_for_its_replies_to_be_read(smtp_host):
     conversation = Conversation(smtp_host(), client=Client("192.0.2.7"))
     conversation.greet()
 
@@ -70,10 +96,6 @@ def test_a_flood_of_pipelined_commands_waits_for_its_replies_to_be_read(smtp_hos
 
 def test_who_talks_before_the_greeting_is_refused(smtp_host):
     """RFC 5321 section 4.3.1."""
-    from gateways.smtp.actions import Close, Send
-    from gateways.smtp.client import Client
-    from gateways.smtp.conversation import Conversation
-
     conversation = Conversation(smtp_host(), client=Client("192.0.2.7"))
 
     assert conversation.receive(b"EHLO bot\r\n") == [Send(b"554 5.5.1 You spoke before the greeting\r\n"), Close()]
