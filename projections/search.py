@@ -73,6 +73,8 @@ class SearchIndex(Protocol):
         """Put documents in (each replaces the one of its message), take messages out, set the cursors: all or nothing.
 
         Durable and visible to every reader on return. A message both in `upserts` and in `deletes` is taken out.
+
+        Raises: SearchUnavailableError, after which nothing of it has been taken and the same call may be made again.
         """
 
     def cursor(self, mailbox_id: MailboxId) -> int:

@@ -26,7 +26,7 @@ from infra.tantivy_search.schema import (
     message_document,
     message_key,
 )
-from projections.search import Hits, SearchDocument
+from projections.search import Hits, SearchDocument, SearchUnavailableError
 
 WRITER_HEAP_BYTES: Final = 15_000_000  # the least that tantivy takes
 
@@ -57,7 +57,7 @@ class TantivyIndex:
         deletes: Sequence[tuple[MailboxId, MessageId]],
         cursors: Mapping[MailboxId, int],
     ) -> None:
-        """See `SearchIndex.apply`. Raises: SearchIndexLockedError."""
+        """See `SearchIndex.apply`. Raises: SearchIndexLockedError, SearchUnavailableError."""
         newest = {message_key(message.mailbox_id, message.message_id): message for message in upserts}
         gone = {message_key(*names) for names in deletes}
         documents = [message_document(message) for key, message in newest.items() if key not in gone]
@@ -102,19 +102,25 @@ class TantivyIndex:
                 for document in documents:
                     self._writer.add_document(document)
                 self._writer.commit()
-            except BaseException:
+            except (OSError, ValueError) as error:  # tantivy raises ValueError for a full disk, too
                 self._writer = None  # what it was given so far goes with it; the lock too
-                raise
+                raise SearchUnavailableError(f"the search index in {self.folder} takes nothing: {error}") from error
 
     def _searcher(self) -> Searcher:
         """What the last commit made of the index, by whatever process."""
         with self._reading:
-            status = os.stat(self.folder / "meta.json")
-            stamp = status.st_ino, status.st_mtime_ns
-            if stamp != self._stamp:
-                self._index.reload()
-                self._stamp = stamp
+            try:
+                self._reload_if_changed()
+            except (OSError, ValueError) as error:
+                raise SearchUnavailableError(f"the search index in {self.folder} cannot be read: {error}") from error
             return self._index.searcher()
+
+    def _reload_if_changed(self) -> None:
+        status = os.stat(self.folder / "meta.json")
+        stamp = status.st_ino, status.st_mtime_ns
+        if stamp != self._stamp:
+            self._index.reload()
+            self._stamp = stamp
 
 
 def _opened(folder: Path) -> Index:

@@ -6,9 +6,9 @@ from threading import Lock
 
 from domain.ids import MailboxId, MessageId
 from domain.search_query import Query
-from infra.tantivy_search.generations import generation_folder, live_generation
+from infra.tantivy_search.generations import FIRST_GENERATION, generation_folder, live_generation
 from infra.tantivy_search.index import TantivyIndex
-from projections.search import Hits, SearchDocument
+from projections.search import Hits, SearchDocument, SearchUnavailableError
 
 
 class LiveTantivyIndex:
@@ -18,7 +18,7 @@ class LiveTantivyIndex:
         self.folder = folder
         self._following = Lock()
         self._generation = live_generation(folder)
-        self._index = TantivyIndex(generation_folder(folder, self._generation))
+        self._index = _opened(folder, self._generation)
 
     def apply(
         self,
@@ -50,12 +50,23 @@ class LiveTantivyIndex:
         with self._following:
             generation = live_generation(self.folder)
             if generation != self._generation:
-                fresh = TantivyIndex(generation_folder(self.folder, generation))
+                fresh = _opened(self.folder, generation)
                 self._index.close()
                 self._index, self._generation = fresh, generation
             return self._index
 
 
+def _opened(folder: Path, generation: int) -> TantivyIndex:
+    """Only the first generation is made where it is missing: one that was flipped to and has gone is no empty index."""
+    path = generation_folder(folder, generation)
+    if generation != FIRST_GENERATION and not path.is_dir():
+        raise SearchUnavailableError(f"generation {generation} of the search index is not in {folder}")
+    return TantivyIndex(path)
+
+
 def open_live(folder: Path) -> LiveTantivyIndex:
-    """The index of a data folder, made empty where there is none. Raises: SearchIndexIncompatibleError."""
+    """The index of a data folder, made empty where there is none.
+
+    Raises: SearchIndexIncompatibleError, SearchUnavailableError.
+    """
     return LiveTantivyIndex(folder)

@@ -1,5 +1,6 @@
 """The tantivy index: the contract, and what only a folder shared between processes can do to it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from infra.tantivy_search.generations import (
 )
 from infra.tantivy_search.index import SearchIndexIncompatibleError, SearchIndexLockedError, TantivyIndex
 from infra.tantivy_search.live import LiveTantivyIndex, open_live
-from projections.search import SearchTooBroadError
+from projections.search import SearchTooBroadError, SearchUnavailableError
 from tests.contracts.search_index import MINE, SearchIndexContract, document, feed, filled_index, found
 
 __all__ = ["filled_index"]  # a fixture of the contract
@@ -27,16 +28,35 @@ FEED_AND_DIE = """
 import os, sys
 from pathlib import Path
 from infra.tantivy_search.live import open_live
-from projections.search import SearchTooBroadError
+from projections.search import SearchTooBroadError, SearchUnavailableError
 from tests.contracts.search_index import document, feed
 feed(open_live(Path(sys.argv[1])), document(subject="alpha"), seq=4)
 os.kill(os.getpid(), 9)
+"""
+FEED_WITH_NO_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+from infra.tantivy_search.live import open_live
+from projections.search import SearchUnavailableError
+from tests.contracts.search_index import MINE, document, feed, found
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+index = open_live(Path(sys.argv[1]))
+feed(index, document("m1", subject="alpha"), seq=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+try:
+    feed(index, document("m2", subject="alpha"), seq=2)
+except SearchUnavailableError:
+    print("unavailable")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(found(index, "alpha"), index.cursor(MINE))
+feed(index, document("m2", subject="alpha"), seq=2)
+print(found(index, "alpha"), index.cursor(MINE))
 """
 WRITE_UNTIL_TOLD = """
 import sys
 from pathlib import Path
 from infra.tantivy_search.live import open_live
-from projections.search import SearchTooBroadError
+from projections.search import SearchTooBroadError, SearchUnavailableError
 from tests.contracts.search_index import document, feed
 index = open_live(Path(sys.argv[1]))
 for number, line in enumerate(sys.stdin, 1):
@@ -157,6 +177,27 @@ def test_an_old_generation_is_removed_and_the_live_one_is_not(tmp_path: Path) ->
     assert found(reader, "alpha") == []
     with pytest.raises(ValueError, match="live"):
         remove_generation(tmp_path, generation)
+
+
+def test_an_index_that_has_gone_is_unavailable_and_not_empty(tmp_path: Path) -> None:
+    reader = open_live(tmp_path)
+    generation = begin_generation(tmp_path)
+    flip(tmp_path, generation)
+    shutil.rmtree(generation_folder(tmp_path, generation))
+    with pytest.raises(SearchUnavailableError, match="generation 2"):
+        found(reader, "alpha")
+    with pytest.raises(SearchUnavailableError):
+        open_live(tmp_path)
+    one = TantivyIndex(tmp_path / "other")
+    shutil.rmtree(tmp_path / "other")
+    with pytest.raises(SearchUnavailableError, match="cannot be read"):
+        found(one, "alpha")
+
+
+def test_a_full_disk_loses_nothing_that_was_applied_and_a_later_try_succeeds(tmp_path: Path) -> None:
+    process = python(FEED_WITH_NO_ROOM, tmp_path)
+    output, _ = process.communicate()
+    assert (process.returncode, output) == (0, "unavailable\n['m1'] 1\n['m2', 'm1'] 2\n")
 
 
 def test_only_a_generation_that_was_begun_can_go_live(tmp_path: Path) -> None:
