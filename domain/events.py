@@ -18,6 +18,8 @@ from domain.ids import DraftId, LabelId, MessageId, SubmissionId, ThreadId
 
 MAX_IDS_PER_EVENT = 1000
 SYSTEM_LABELS = ("INBOX", "ARCHIVE", "SENT", "DRAFTS", "TRASH", "SPAM")
+SYSTEM_ROLES = dict(zip(SYSTEM_LABELS, ("inbox", "archive", "sent", "drafts", "trash", "junk"), strict=True))
+"""The roles of RFC 8621 section 2."""
 
 
 class Who(msgspec.Struct, frozen=True, omit_defaults=True):

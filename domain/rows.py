@@ -186,12 +186,14 @@ class Needs(msgspec.Struct, frozen=True):
     """The rows that a decision declares. Threads of references come with them, and with messages theirs.
 
     `siblings` adds the messages of the threads of `messages` (needed to take messages out of a label);
-    `thread_messages` those of whole threads; `all_labels` every label; `sending` the submissions of the last day.
+    `thread_messages` those of whole threads, `threads` only the threads' own rows; `all_labels` every label; `sending`
+    the submissions of the last day.
     """
 
     messages: tuple[MessageId, ...] = ()
     siblings: bool = False
     thread_messages: tuple[ThreadId, ...] = ()
+    threads: tuple[ThreadId, ...] = ()
     labels: tuple[LabelId, ...] = ()
     all_labels: bool = False
     references: tuple[str, ...] = ()
@@ -206,6 +208,7 @@ class Needs(msgspec.Struct, frozen=True):
             messages=_union(self.messages, other.messages),
             siblings=self.siblings or other.siblings,
             thread_messages=_union(self.thread_messages, other.thread_messages),
+            threads=_union(self.threads, other.threads),
             labels=_union(self.labels, other.labels),
             all_labels=self.all_labels or other.all_labels,
             references=_union(self.references, other.references),
@@ -299,7 +302,7 @@ class Rows:
         """The thread's row in a label (loaded with its messages or references), tombstones included."""
         row = self.threads.get((thread_id, label_id))
         if row is None and ("thread", thread_id) not in self.asked:
-            raise RowsMissingError(Needs(thread_messages=(thread_id,)))
+            raise RowsMissingError(Needs(threads=(thread_id,)))
         return row
 
     def thread_messages(self, thread_id: ThreadId) -> list[MessageRow]:

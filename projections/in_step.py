@@ -242,7 +242,13 @@ def _opened(step: _Step, event: e.MailboxOpened) -> None:
     for order, label_id in enumerate(e.SYSTEM_LABELS):
         validity = event.uid_validity[LabelId(label_id)]
         step.rows.labels[LabelId(label_id)] = _new_label(
-            step, LabelId(label_id), label_id, parent_id=None, role=label_id.lower(), validity=validity, order=order
+            step,
+            LabelId(label_id),
+            label_id,
+            parent_id=None,
+            role=e.SYSTEM_ROLES[label_id],
+            validity=validity,
+            order=order,
         )
     step.rows.asked.add(("document", ("profile", "")))
     step._document(

@@ -123,14 +123,20 @@ _SENT = (
 
 
 class Loading:
-    """One round trip of loading: ask for everything, let the pipeline be flushed, then take the answers."""
+    """One round trip of loading: ask for everything, let the pipeline be flushed, then take the answers.
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    Rows are those of the live generation, or of another that is being built.
+    """
+
+    def __init__(self, connection: Connection[Any], *, generation: int | None = None) -> None:
         self._connection = connection
+        self._generation = generation
         self._asked: list[tuple[Cursor[Any], _Take]] = []
 
     def execute(self, statement: str, parameters: tuple[Any, ...]) -> Cursor[Any]:
         """Queue a statement on the pipeline; its rows are read after the flush."""
+        if self._generation is not None:
+            statement = statement.replace("b.generation", str(int(self._generation)))
         cursor = self._connection.cursor(row_factory=tuple_row)
         cursor.execute(statement, parameters, prepare=True)
         return cursor
@@ -170,6 +176,7 @@ class Loading:
         self._ask(_SUBMISSIONS_OF_THREADS, threads, _take_submission)
 
     def _ask_labels_and_threads(self, needs: Mapping[MailboxId, Needs]) -> None:
+        self._ask(_THREADS, {m: n.threads for m, n in needs.items()}, _take_thread)
         self._ask(_LABELS_BY_ID, {m: n.labels for m, n in needs.items() if not n.all_labels}, _take_label)
         self._ask(_ALL_LABELS, {m: ("",) for m, n in needs.items() if n.all_labels}, _take_label)
         references = {m: n.references for m, n in needs.items()}
@@ -218,7 +225,7 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
     if needs.sending:
         asked.add(("sending", "*"))
     rows.whole_threads.update(needs.thread_messages)
-    asked.update(("thread", key) for key in needs.thread_messages)
+    asked.update(("thread", key) for key in needs.thread_messages + needs.threads)
     _note_whole_threads(rows)
 
 

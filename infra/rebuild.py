@@ -1,0 +1,218 @@
+"""Rebuilding the rows in step from the log while the mailbox is in use.
+
+Per mailbox: the log is folded, batch by batch, into the next generation beside the live one; then, under the mailbox
+row's lock, the last few events are applied, the counts compared, and the integer flipped; the old rows go in batches.
+Memory is a batch, not a mailbox. Interrupted anywhere, it goes on where it stood.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import Connection
+
+from domain.events import RecordedEvent
+from domain.ids import MailboxId
+from domain.mailbox_state import MailboxState, difference
+from domain.rows import MailboxRow, Needs, Rows, RowsMissingError
+from infra.store.reading import StreamReader
+from infra.store.row_loading import LOCK_MAILBOXES, Loading, read_json_as_raw
+from infra.store.row_tables import TABLES
+from infra.store.row_writing import Written, write_rows
+from infra.views.stored_rows import stored_rows
+from projections.event_needs import needs_of, new_rows_asked
+from projections.in_step import Touched, changes
+
+BATCH_EVENTS = 1000
+LAST_FEW_EVENTS = 200
+"""So many events may be left to be applied under the lock."""
+
+Progress = Callable[[int, int], None]
+"""Told (events applied, head)."""
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """What a rebuild came to: the events folded, and where the old rows had differed from the log (must be nowhere)."""
+
+    mailbox_id: MailboxId
+    events: int
+    differences: tuple[str, ...]
+
+
+def rebuild_mailbox(
+    conninfo: str, reader: StreamReader, mailbox_id: MailboxId, progress: Progress = lambda _done, _head: None
+) -> Rebuilt:
+    """Rebuild one mailbox's rows in step into the next generation and switch to it.
+
+    Raises:
+        psycopg.Error: interrupted; call again to go on.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        read_json_as_raw(connection)
+        building = _begin(connection, mailbox_id)
+        while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
+            _fold_batch(connection, reader, building)
+            progress(building.mailbox.head, building.mailbox.head + behind)
+        differences = _switch(connection, reader, building)
+        progress(building.mailbox.head, building.mailbox.head)
+        _remove_others(connection, mailbox_id, building.generation)
+    return Rebuilt(mailbox_id, building.mailbox.head, tuple(differences))
+
+
+def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -> list[str]:
+    """Every difference between the stored rows and the fold of the log in memory (must be none)."""
+    with psycopg.connect(conninfo) as connection:
+        stored = stored_rows(connection, mailbox_id)
+    head = stored["mailbox"][""]["head"]
+    return difference(MailboxState.replay(reader.recorded(mailbox_id, until=head)).rows(), stored)
+
+
+class _Building(msgspec.Struct):
+    mailbox: MailboxRow
+    generation: int
+
+
+def _begin(connection: Connection[Any], mailbox_id: MailboxId) -> _Building:
+    """The rebuild under way, or a new one whose generation no row bears yet."""
+    found = connection.execute(
+        "SELECT generation, mailbox FROM rebuilds WHERE mailbox_id = %s", (mailbox_id,)
+    ).fetchone()
+    if found is not None:
+        return _Building(_mailbox_from(found[1]), found[0])
+    live = connection.execute("SELECT generation FROM mailboxes WHERE mailbox_id = %s", (mailbox_id,)).fetchone()
+    if live is None:
+        raise LookupError(f"there is no mailbox {mailbox_id}")
+    building = _Building(MailboxRow(mailbox_id), live[0] + 1)
+    _remove_others(connection, mailbox_id, live[0])
+    _note(connection, building)
+    return building
+
+
+def _mailbox_from(raw: msgspec.Raw) -> MailboxRow:
+    return msgspec.json.decode(raw, type=MailboxRow)
+
+
+def _note(connection: Connection[Any], building: _Building) -> None:
+    connection.execute(
+        "INSERT INTO rebuilds (mailbox_id, generation, applied_seq, mailbox) VALUES (%s, %s, %s, %s::json)"
+        " ON CONFLICT (mailbox_id) DO UPDATE SET applied_seq = excluded.applied_seq, mailbox = excluded.mailbox",
+        (
+            building.mailbox.mailbox_id,
+            building.generation,
+            building.mailbox.head,
+            msgspec.json.encode(building.mailbox).decode(),
+        ),
+    )
+
+
+def _behind(connection: Connection[Any], building: _Building) -> int:
+    row = connection.execute(
+        "SELECT head FROM mailboxes WHERE mailbox_id = %s", (building.mailbox.mailbox_id,)
+    ).fetchone()
+    return 0 if row is None else row[0] - building.mailbox.head
+
+
+def _fold_batch(connection: Connection[Any], reader: StreamReader, building: _Building) -> int:
+    """Apply the next batch and note where the rebuild stands, in one transaction."""
+    events = reader.batch(building.mailbox.mailbox_id, building.mailbox.head, limit=BATCH_EVENTS)
+    if not events:
+        return 0
+    with connection.transaction():
+        rows, touched = _apply(connection, building, events)
+        write_rows(
+            connection.cursor(),
+            [Written(rows, touched, building.mailbox.head, b"")],
+            generation=building.generation,
+        )
+        building.mailbox = rows.mailbox
+        _note(connection, building)
+    return len(events)
+
+
+def _apply(connection: Connection[Any], building: _Building, events: list[RecordedEvent]) -> tuple[Rows, Touched]:
+    mailbox_id = building.mailbox.mailbox_id
+    needs = needs_of(events)
+    for _round in range(len(events) + 8):
+        rows = _load(connection, building, needs)
+        new_rows_asked(rows, events)
+        try:
+            return rows, changes(rows, events)
+        except RowsMissingError as missing:
+            needs = needs | missing.needs
+    raise RuntimeError(f"the events of {mailbox_id} after {building.mailbox.head} ask for rows without end")
+
+
+def _load(connection: Connection[Any], building: _Building, needs: Needs) -> Rows:
+    mailbox_id = building.mailbox.mailbox_id
+    rows = Rows(msgspec.structs.replace(building.mailbox, generation=building.generation))
+    with connection.pipeline() as pipeline:
+        loading = Loading(connection, generation=building.generation)
+        loading.ask({mailbox_id: needs}, 0)
+        pipeline.sync()
+        loading.take({mailbox_id: rows}, {mailbox_id: needs})
+    return rows
+
+
+def _switch(connection: Connection[Any], reader: StreamReader, building: _Building) -> list[str]:
+    """Under the lock: apply what is left, compare, flip the generation."""
+    mailbox_id = building.mailbox.mailbox_id
+    with connection.transaction():
+        locked = connection.execute(LOCK_MAILBOXES, ([mailbox_id],)).fetchone()
+        if locked is None:
+            raise LookupError(f"there is no mailbox {mailbox_id}")
+        live = MailboxRow(*locked)
+        while building.mailbox.head < live.head:
+            _fold_batch(connection, reader, building)
+        differences = _compare(connection, live, building)
+        mailbox = building.mailbox
+        connection.execute(
+            "UPDATE mailboxes SET generation = %s, used_bytes = %s, quota_bytes = %s, quota_warned = %s, messages = %s,"
+            " last_uid_validity = %s, sending_blocked = %s, sending_halved = %s, erased = %s WHERE mailbox_id = %s",
+            (
+                building.generation,
+                mailbox.used_bytes,
+                mailbox.quota_bytes,
+                mailbox.quota_warned,
+                mailbox.messages,
+                mailbox.last_uid_validity,
+                mailbox.sending_blocked,
+                mailbox.sending_halved,
+                mailbox.erased,
+                mailbox_id,
+            ),
+        )
+        connection.execute("DELETE FROM rebuilds WHERE mailbox_id = %s", (mailbox_id,))
+    return differences
+
+
+_COMPARED = ("used_bytes", "quota_bytes", "quota_warned", "messages", "last_uid_validity", "erased")
+_COUNTS = (
+    "SELECT label_id, total, unread, threads, threads_unread, size, next_uid FROM labels"
+    " WHERE mailbox_id = %s AND generation = %s AND destroyed_seq IS NULL ORDER BY label_id"
+)
+
+
+def _compare(connection: Connection[Any], live: MailboxRow, building: _Building) -> list[str]:
+    mailbox = building.mailbox
+    found = [
+        f"mailbox.{name}: {getattr(live, name)} was stored, the log says {getattr(mailbox, name)}"
+        for name in _COMPARED
+        if getattr(live, name) != getattr(mailbox, name)
+    ]
+    before = connection.execute(_COUNTS, (live.mailbox_id, live.generation)).fetchall()
+    after = connection.execute(_COUNTS, (live.mailbox_id, building.generation)).fetchall()
+    found += [f"label {row[0]}: {row[1:]} was stored" for row in before if row not in after]
+    found += [f"label {row[0]}: the log says {row[1:]}" for row in after if row not in before]
+    return found
+
+
+def _remove_others(connection: Connection[Any], mailbox_id: MailboxId, generation: int) -> None:
+    """Remove the rows of every other generation, in batches."""
+    for table in TABLES:
+        while connection.execute(
+            f"DELETE FROM {table.name} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table.name}"  # noqa: S608
+            " WHERE mailbox_id = %s AND generation <> %s LIMIT 5000))",
+            (mailbox_id, generation),
+        ).rowcount:
+            pass
