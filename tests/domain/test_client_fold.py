@@ -52,7 +52,7 @@ def test_a_snapshot_read_while_nothing_happens_and_the_events_after_it_lead_ther
     began = MailboxState.replay(history.events[:70])
     client = ClientFold()
     client.apply_events(public_page(history, limit=20))
-    for page in snapshot_pages(began, [began] * 1000):
+    for page in snapshot_pages(began, [began]):
         client.apply_snapshot(page)
     assert_equal(client, began)
     client.apply_events(public_page(history, 70))
@@ -61,19 +61,10 @@ def test_a_snapshot_read_while_nothing_happens_and_the_events_after_it_lead_ther
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_changes_while_a_snapshot_is_read_arrives_by_the_sync_after_it(seed: int) -> None:
-    history = History()
-    history.open()
-    ids = [history.deliver(thread=f"t{i % 3}", labels=("INBOX", "SPAM")[i % 2 :][:1]) for i in range(12)]
-    began, chance = history.head, random.Random(seed)
-    for message_id in chance.sample(ids, 8):
-        history.keywords(message_id, added=("$seen",))
-        if chance.random() < 0.5:
-            history.relabel(message_id, added=("TRASH",), removed=tuple(history.labels_of[message_id]))
-        elif chance.random() < 0.5:
-            history.delete(message_id)
+    history, began = busy_while_read(seed)
     reached = states(history)
     by_events, by_net_changes = ClientFold(), ClientFold()
-    for page in snapshot_pages(reached[began], reached[began:]):
+    for page in snapshot_pages(reached[began], reached[began::5]):
         by_events.apply_snapshot(page)
         by_net_changes.apply_snapshot(page)
     by_events.apply_events(public_page(history, began))
@@ -83,19 +74,56 @@ def test_what_changes_while_a_snapshot_is_read_arrives_by_the_sync_after_it(seed
     assert_equal(by_net_changes, reached[-1])
 
 
+def busy_while_read(seed: int) -> tuple[History, int]:
+    """Twelve messages, then changes of every kind to most of them; the seq at which those began."""
+    history, chance = History(), random.Random(seed)
+    history.open()
+    ids = [history.deliver(thread=f"t{i // 3}", labels=("INBOX", "SPAM")[i % 2 :][:1]) for i in range(12)]
+    began = history.head
+    for message_id in chance.sample(ids[3:], 7):
+        history.keywords(message_id, added=("$seen",))
+        kind = chance.randrange(3)
+        if kind == 0:
+            history.relabel(message_id, added=("TRASH",), removed=tuple(history.labels_of[message_id]))
+        elif kind == 1:
+            history.delete(message_id)
+        elif history.labels_of[message_id] == {"INBOX"}:
+            history.snooze(message_id)
+            history.wake(message_id)
+    history.join(into="t3", from_="t0")
+    return history, began
+
+
 def snapshot_pages(began: MailboxState, then: list[MailboxState], limit: int = 3) -> list[dict]:
-    """Pages of a snapshot, each read from the next of these states, all with the seq at which it began."""
-    pages, after = [], None
-    for state in then:
-        messages = state.messages(after=after, limit=limit)
-        first = {} if pages else {"labels": state.labels(), "counts": state.counts()}
-        pages.append({"seq": began.head, "messages": messages, **first})
-        if len(messages) < limit:
-            return pages
-        last = state.mailbox.messages[messages[-1]["id"]]
-        after = (last.listed_at, last.id)
-    messages = then[-1].messages(after=after, limit=None)
-    return [*pages, {"seq": began.head, "messages": messages}]
+    """Pages of a snapshot, each read from the next of these states, all with the seq at which it began.
+
+    Newest by `delivered_seq`, which no event changes, `ThreadsJoined` neither: what moves in the lists while the pages
+    are read moves in no page.
+    """
+    pages: list[dict] = [{"seq": began.head, "messages": [], "labels": began.labels(), "counts": began.counts()}]
+    last = began.head + 1
+    for state in (*then, *[then[-1]] * began.head):
+        live = (message for message in state.mailbox.live_messages() if message.delivered_seq < last)
+        page = sorted(live, key=lambda message: -message.delivered_seq)[:limit]
+        if not page:
+            break
+        pages.append({"seq": began.head, "messages": [state.message(message.id) for message in page]})
+        last = page[-1].delivered_seq
+    return pages
+
+
+def test_a_summary_newer_than_an_event_does_not_go_back_to_it() -> None:
+    history, client = History(), ClientFold()
+    history.open()
+    began = MailboxState.replay(history.events)
+    history.deliver("m1")
+    history.keywords("m1", added=("$seen",))
+    history.keywords("m1", removed=("$seen",))
+    newest = MailboxState.replay(history.events).messages()
+    client.apply_snapshot({"seq": began.head, "messages": newest, "labels": began.labels(), "counts": began.counts()})
+    while client.seq < history.head:
+        client.apply_events(public_page(history, client.seq, limit=1))
+        assert client.messages() == newest
 
 
 def test_unknown_types_fields_and_messages_are_passed_over() -> None:
