@@ -42,7 +42,7 @@ _MEANT = {
 _REFUSED = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 _MAY_GIVE_SURROGATES = ("utf-7", "utf-16", "utf-32")
 _CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
-_NO_CONTROLS = dict.fromkeys(_CONTROLS)
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]")
 
 
@@ -73,7 +73,7 @@ def decode(data: bytes, charset: str | None) -> str:
         text = _after_failure(data, str(name))
     if str(name).startswith(_MAY_GIVE_SURROGATES):
         text = text.encode("utf-8", "replace").decode("utf-8")
-    return text.translate(_NO_CONTROLS)
+    return _CONTROL_CHARACTERS.sub("", text)
 
 
 def _utf8_or_western(data: bytes) -> str:

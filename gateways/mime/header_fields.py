@@ -49,7 +49,7 @@ def fields_of(raw: bytes, start: int, body_start: int) -> Fields:
 
 
 def without_fields(raw: bytes, unwanted: Callable[[bytes, bytes], bool]) -> bytes:
-    """``raw`` less the header fields for whose lower-case name and raw value ``unwanted`` holds; else byte-identical."""
+    """``raw`` less the header fields of whose lower-case name and raw value ``unwanted`` is true."""
     kept: list[bytes] = []
     done = 0
     for field in _FIELD.finditer(raw, 0, body_offset(raw, 0, len(raw))):

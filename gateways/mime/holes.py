@@ -17,7 +17,7 @@ LEAST_BYTES = 65_536
 """Decoded size above which an attachment is split out."""
 
 MAGIC = b"\x00ledgermail-holes-1\x00"
-"""RFC 5322 section 2.2 allows no NUL in a message; one that a stranger begins like this all the same is packed itself."""
+"""RFC 5322 section 2.2 allows no NUL; a message that a stranger begins like this all the same goes by ``storable``."""
 
 _LENGTH_BYTES = 4
 _MAX_EDGE_BYTES = 64

@@ -14,12 +14,11 @@ _BLOCKS = (
     " main nav ol option p pre section table tr ul"
 )
 _BREAKS = {slash + name: "\n" for name in _BLOCKS.split() for slash in ("", "/")} | {"td": " ", "th": " ", "img": " "}
-_SPACES = str.maketrans(dict.fromkeys("\t\r\n\f\v", " "))
 
 
 def html_to_text(html: str) -> str:
     """The visible text in reading order, one line per block; what its element or a comment hides is left out."""
-    head, *chunks = html[:MAX_HTML_CHARS].translate(_SPACES).split("<")
+    head, *chunks = html[:MAX_HTML_CHARS].replace("\n", " ").split("<")
     out = [head]
     hidden = ""
     for chunk in chunks:
