@@ -126,6 +126,20 @@ def test_a_summary_newer_than_an_event_does_not_go_back_to_it() -> None:
         assert client.messages() == newest
 
 
+def test_a_label_newer_than_an_event_does_not_go_back_to_it() -> None:
+    history, client = History(), ClientFold()
+    history.open()
+    history.label("l1", "Brief")
+    history.rename("l1", "Letters")
+    history.deliver("m1", labels=("l1",))
+    history.keywords("m1", added=("$seen",))
+    newest = MailboxState.replay(history.events)
+    client.apply_snapshot({"seq": 1, "messages": newest.messages(), "labels": newest.labels()})
+    while client.seq < history.head:
+        client.apply_events(public_page(history, client.seq, limit=1))
+        assert client.labels() == newest.labels()
+
+
 def test_unknown_types_fields_and_messages_are_passed_over() -> None:
     history, client = rich_history(), ClientFold()
     page = public_page(history)
