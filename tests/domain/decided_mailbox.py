@@ -92,7 +92,6 @@ class DecidedMailbox:
                 assert _without_asked(vars(working)) == _without_asked(before), "a decision changed the rows"
                 self._record(working, decided.events)
             except RowsMissingError as missing:
-                assert needs | missing.needs != needs, missing
                 needs = needs | missing.needs
             else:
                 return decided

@@ -4,7 +4,7 @@ import pytest
 
 from domain import refusals
 from domain.commands import HoldBlobs
-from domain.decisions import Deliver, DeleteMessages, EraseMailbox, MailboxDecision, OpenMailbox, RestoreMailbox
+from domain.decisions import DeleteMessages, Deliver, EraseMailbox, MailboxDecision, OpenMailbox, RestoreMailbox
 from domain.events import (
     MailboxErased,
     MailboxOpened,
