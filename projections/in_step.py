@@ -110,11 +110,17 @@ class _Step:
         self.touched.messages[row.message_id] = None
 
     def _recount(self, before: _Footing | None, after: _Footing | None) -> None:
-        """Move the counts of threads and labels from one footing of a message to the next."""
+        """Move the counts of threads and labels from one footing of a message to the next.
+
+        Labels that hold the message before and after with nothing else changed are not touched.
+        """
         thread_id = (after or before).thread_id  # type: ignore[union-attr]
         held = (*before.labels, ALL_MAIL) if before else ()
         holds = (*after.labels, ALL_MAIL) if after else ()
+        moved_only = before is not None and after is not None and before.labels != after.labels
         for label_id in dict.fromkeys(held + holds):
+            if moved_only and label_id in held and label_id in holds:
+                continue
             was = before if label_id in held else None
             now = after if label_id in holds else None
             threads, threads_unread = self._recount_thread(thread_id, label_id, was, now)
@@ -251,11 +257,7 @@ def _opened(step: _Step, event: e.MailboxOpened) -> None:
             order=order,
         )
     step.rows.asked.add(("document", ("profile", "")))
-    step._document(
-        "profile",
-        "",
-        {"address": event.address, "display_name": event.display_name, "signature": "", "time_zone": "UTC"},
-    )
+    step._document("profile", "", {"display_name": event.display_name, "signature": "", "time_zone": "UTC"})
 
 
 def _new_label(
@@ -553,9 +555,7 @@ def _contact(step: _Step, event: e.ContactChanged) -> None:
 
 
 def _settings(step: _Step, event: e.SettingsChanged) -> None:
-    row = step.rows.document("profile", "")
-    body = msgspec.json.decode(row.body) if row else {}
-    body |= {"display_name": event.display_name, "signature": event.signature, "time_zone": event.time_zone}
+    body = {"display_name": event.display_name, "signature": event.signature, "time_zone": event.time_zone}
     step._document("profile", "", body)
 
 
