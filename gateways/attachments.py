@@ -16,7 +16,7 @@ def blob_sizes(parts: Mapping[str, bytes]) -> dict[str, int]:
 
 
 def store(blobs: Blobs, parts: Mapping[str, bytes]) -> None:
-    """Put every part that is not there yet; all of them are durable on return. Safe to repeat.
+    """Put every part that is not there yet, or not whole; all are durable on return. Safe to repeat.
 
     The caller has touched the names before (`blob_sizes`): a hit on an object about to be collected would be none.
 
@@ -26,7 +26,7 @@ def store(blobs: Blobs, parts: Mapping[str, bytes]) -> None:
         verify(sha256, content)
     for sha256, content in parts.items():
         name = attachment_blob_name(sha256)
-        if not _is_there(blobs, name, len(content)):
+        if not _is_there(blobs, name, sha256):
             blobs.put(name, content)
 
 
@@ -46,8 +46,14 @@ def verify(sha256: str, content: bytes) -> None:
         raise AttachmentAlteredError(sha256)
 
 
-def _is_there(blobs: Blobs, name: str, size: int) -> bool:
+def _is_there(blobs: Blobs, name: str, sha256: str) -> bool:
+    """Whether the very bytes are there durably: the caller will drop its own copy of them."""
+    if not blobs.exists(name):
+        return False
+    digest = hashlib.sha256()
     try:
-        return blobs.exists(name) and blobs.size(name) == size
+        for chunk in blobs.open(name):
+            digest.update(chunk)
     except BlobMissingError:
         return False
+    return digest.hexdigest() == sha256

@@ -29,9 +29,10 @@ def test_what_is_there_already_is_not_written_again(tmp_path: Path) -> None:
     assert (tmp_path / "attachments" / SHA256).stat().st_ino == before
 
 
-def test_what_is_there_cut_short_is_written_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [b"", CONTENT[:-1], CONTENT[:-1] + b"x"])
+def test_what_is_there_damaged_is_written_again(tmp_path: Path, damaged: bytes) -> None:
     blobs = FileBlobs(tmp_path)
-    blobs.put(f"attachments/{SHA256}", CONTENT[:-1])
+    blobs.put(f"attachments/{SHA256}", damaged)
     store(blobs, {SHA256: CONTENT})
     assert fetch(blobs, SHA256) == CONTENT
 
