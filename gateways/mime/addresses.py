@@ -8,10 +8,11 @@ from gateways.mime.structure import MAX_ADDRESSES, MAX_SHOWN_CHARS, Address
 _SIMPLE = re.compile(r"""\s*(?:"([^"\\<>=]*)"|([^"\\<>,;:()@=\[\]]*?))\s*<([^<>\s@,"()]+@[^<>\s@,"()]+)>\s*""")
 _BARE = re.compile(r"[^\s<>@,;:\"()\\=\[\]]+@[^\s<>@,;:\"()\\=\[\]]+")
 _TOKEN = re.compile(
-    r"""(?P<quoted>"(?:[^"\\]|\\.)*"?)|(?P<angle><[^<>]*>?)|(?P<mark>[,;:()])|(?P<space>\s+)|(?P<word>[^"<,;:()\s]+)""",
+    r"""(?P<encoded>=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*\?=)|(?P<quoted>"(?:[^"\\]|\\.)*"?)|(?P<angle><[^<>]*>?)|(?P<mark>[,;:()])|(?P<space>\s+)|(?P<word>[^"<,;:()\s]+)""",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED_LOCALPART = re.compile(r'"(?:[^"\\]|\\.)*"@\S+')
 _ROUTE = re.compile(r"^@[^:]*:")
 _SPACES = re.compile(r"\s+")
 
@@ -39,6 +40,7 @@ class _Reader:
 
     def reset(self) -> None:
         self.phrase: list[str] = []
+        self.written: list[str] = []
         self.comment: list[str] = []
         self.angle: str | None = None
         self.depth = 0
@@ -54,26 +56,32 @@ class _Reader:
             elif token["angle"]:
                 self.angle = token[0].strip("<>")
             else:
+                self.written.append(token[0])
                 self.phrase.append(_unquoted(token[0]) if token["quoted"] else token[0])
         self.close()
         return tuple(self.found[:MAX_ADDRESSES])
 
     def in_comment(self, piece: str) -> None:
+        outermost = self.depth == (piece == ")")
         self.depth += (piece == "(") - (piece == ")")
-        self.comment.append(piece)
+        self.comment.append(" " if outermost and piece in "()" else piece)
 
     def mark(self, mark: str) -> None:
         if mark == ":":
             self.phrase.clear()  # the name of a group
+            self.written.clear()
         elif mark in ",;":
             self.close()
 
     def close(self) -> None:
         phrase = "".join(self.phrase).strip()
-        comment = "".join(self.comment).strip("() ")
+        written = "".join(self.written).strip()
+        comment = "".join(self.comment).strip()
         if self.angle is not None:
-            address = _SPACES.sub("", _ROUTE.sub("", self.angle.strip()))
-            self.add(phrase or comment, address)
+            address = _ROUTE.sub("", self.angle.strip())
+            self.add(phrase or comment, address if '"' in address else _SPACES.sub("", address))
+        elif _QUOTED_LOCALPART.fullmatch(written):
+            self.add(comment, written)
         elif "@" in phrase or (phrase and " " not in phrase):
             self.add(comment, *_last_word(phrase))
         elif phrase:

@@ -33,8 +33,8 @@ def trace_block(
     """Return-Path, Delivered-To, Received and, where given, Authentication-Results of one recipient, CRLF line ends.
 
     ``return_path`` is empty for a null reverse-path, ``client`` the peer's network address, ``tls`` a version and
-    cipher, ``authentication_results`` the field's value after our own name. No other recipient is named. What a stranger chose
-    (``helo``, the addresses) can neither end a line nor open a comment.
+    cipher, ``authentication_results`` the field's value after our own name. No other recipient is named. What a
+    stranger chose (``helo``, the addresses) can neither end a line nor open a comment.
     """
     name, server = _word(helo) or "unknown", _word(hostname)
     secured = f"\r\n\t({_word_list(tls)})" if tls else ""
