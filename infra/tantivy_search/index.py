@@ -15,6 +15,7 @@ from tantivy import Query as IndexQuery
 
 from domain.ids import MailboxId, MessageId
 from domain.search_query import Query as SearchQuery
+from infra.tantivy_search.freed_memory import give_back
 from infra.tantivy_search.pages import page, read_cursor, write_cursor
 from infra.tantivy_search.schema import (
     APPLIED_SEQ,
@@ -29,6 +30,7 @@ from infra.tantivy_search.schema import (
 from projections.search import Hits, SearchDocument, SearchUnavailableError
 
 WRITER_HEAP_BYTES: Final = 15_000_000  # the least that tantivy takes
+GIVE_BACK_AFTER: Final = 500  # documents
 
 
 class SearchIndexLockedError(Exception):
@@ -50,6 +52,7 @@ class TantivyIndex:
         self._writing, self._reading = Lock(), Lock()
         self._writer: IndexWriter | None = None
         self._stamp: tuple[int, int] | None = None
+        self._written = 0
 
     def apply(
         self,
@@ -92,7 +95,7 @@ class TantivyIndex:
             if writer is not None:
                 writer.wait_merging_threads()
 
-    def _commit(self, stale: Iterable[tuple[str, str]], documents: Iterable[Document]) -> None:
+    def _commit(self, stale: Iterable[tuple[str, str]], documents: Sequence[Document]) -> None:
         with self._writing:
             if self._writer is None:
                 self._writer = _opened_writer(self._index, self.folder)
@@ -105,6 +108,10 @@ class TantivyIndex:
             except (OSError, ValueError) as error:  # tantivy raises ValueError for a full disk, too
                 self._writer = None  # what it was given so far goes with it; the lock too
                 raise SearchUnavailableError(f"the search index in {self.folder} takes nothing: {error}") from error
+            self._written += len(documents)
+            if self._written >= GIVE_BACK_AFTER:
+                self._written = 0
+                give_back()
 
     def _searcher(self) -> Searcher:
         """What the last commit made of the index, by whatever process."""
