@@ -1,0 +1,61 @@
+"""What the sender's mailbox is told of each recipient of a submission."""
+
+from typing import ClassVar
+
+from domain.commands import Refusal
+from domain.decisions.reporting import ReportRecipient
+from domain.events import Who
+from domain.ids import MailboxId, SubmissionId
+from gateways.envelope import Envelope
+from gateways.queue import QueueRecord
+
+_WHO = Who(actor="system", protocol="smtp")
+
+
+class Report(ReportRecipient, frozen=True, kw_only=True):
+    """A report whose command id names submission, recipient, status and attempt: told again, it is the same."""
+
+    TRUSTED_ID: ClassVar[bool] = True
+
+
+def report(
+    mailbox_id: MailboxId,
+    submission_id: SubmissionId,
+    recipient: int,
+    *,
+    status: str,
+    last_reply: str,
+    attempts: int = 1,
+    next_attempt_at: int | None = None,
+) -> Report:
+    """The command that reports one recipient (its index in the submission)."""
+    return Report(
+        mailbox_id=mailbox_id,
+        command_id=f"report:{submission_id}:{recipient}:{status}:{attempts}",
+        who=_WHO,
+        submission_id=submission_id,
+        recipient=recipient,
+        status=status,
+        last_reply=last_reply,
+        attempts=attempts,
+        next_attempt_at=next_attempt_at,
+    )
+
+
+def report_of(record: QueueRecord, index: int, *, status: str, last_reply: str) -> Report | None:
+    """The report of a record's recipient; none for mail that no submission here sent."""
+    envelope: Envelope = record.envelope
+    if envelope.submission_id is None or envelope.sender_mailbox is None or not record.submission_recipients:
+        return None
+    return report(
+        MailboxId(envelope.sender_mailbox),
+        SubmissionId(envelope.submission_id),
+        record.submission_recipients[index],
+        status=status,
+        last_reply=last_reply,
+    )
+
+
+def nobody_to_tell(error: BaseException | None) -> bool:
+    """Whether a report was refused because sender or submission are gone: there is nothing more to do then."""
+    return isinstance(error, Refusal)

@@ -1,0 +1,191 @@
+"""The queue as tables of Postgres: leases by `FOR UPDATE SKIP LOCKED`, puts of many threads in one commit.
+
+Only `put`, `postpone` and `bury` wait for the disk. A lease or a `done` that a crash of the server forgets is done
+again, and delivery is idempotent. NOTIFY is a hint to workers, sent after the commit; a poll stands behind it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import Connection, Cursor
+
+from gateways.queue import Leased, QueueRecord, QueueUnavailableError
+from infra import blob_references
+from infra.gathering import Gathering
+
+Connect = Callable[[], AbstractContextManager[Connection[Any]]]
+"""Opens a connection that its `with` block closes, or gives back to a pool."""
+
+CHANNEL = "ledgermail_queue"
+
+_PUT = (
+    "INSERT INTO queue_records (acceptance_id, record, open, accepted_at, due_at)"
+    " SELECT n.id, n.record, ARRAY(SELECT generate_series(0, n.recipients - 1)), n.at, 0"
+    " FROM unnest(%s::text[], %b::bytea[], %s::integer[], %s::bigint[]) AS n(id, record, recipients, at) ORDER BY n.id"
+    " ON CONFLICT (acceptance_id) DO NOTHING"
+)
+_LEASE = (
+    "WITH due AS MATERIALIZED (SELECT acceptance_id FROM queue_records WHERE due_at <= %(now)s"
+    " ORDER BY due_at, acceptance_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
+    " UPDATE queue_records q SET leased_by = %(worker)s, due_at = %(until)s,"
+    " interruptions = q.interruptions + (q.leased_by IS NOT NULL)::integer"
+    " FROM due WHERE q.acceptance_id = due.acceptance_id"
+    " RETURNING q.acceptance_id, q.record, q.open, q.interruptions"
+)
+_FAILURES = "SELECT acceptance_id, recipient, failures, due_at FROM queue_failures WHERE acceptance_id = ANY(%s)"
+_SETTLE = (
+    "WITH given AS (SELECT x.id, array_agg(x.r) AS settled"
+    " FROM unnest(%s::text[], %s::integer[]) AS x(id, r) GROUP BY x.id),"
+    " locked AS MATERIALIZED (SELECT q.acceptance_id, q.open, g.settled FROM queue_records q"
+    " JOIN given g ON g.id = q.acceptance_id ORDER BY q.acceptance_id FOR UPDATE OF q),"
+    " kept AS (UPDATE queue_records q SET open = ARRAY(SELECT o FROM unnest(l.open) AS o WHERE o <> ALL(l.settled))"
+    " FROM locked l WHERE q.acceptance_id = l.acceptance_id AND NOT l.open <@ l.settled)"
+    " DELETE FROM queue_records q USING locked l WHERE q.acceptance_id = l.acceptance_id AND l.open <@ l.settled"
+    " RETURNING q.acceptance_id"
+)
+_OPEN_RECORD = "SELECT record FROM queue_records WHERE acceptance_id = %s AND %s = ANY(open) FOR UPDATE"
+_FAILED = (
+    "INSERT INTO queue_failures (acceptance_id, recipient, due_at, failures, error) VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (acceptance_id, recipient) DO UPDATE"
+    " SET due_at = excluded.due_at, failures = excluded.failures, error = excluded.error"
+)
+_DUE_AGAIN = (
+    "UPDATE queue_records q SET leased_by = NULL, due_at = (SELECT min(f.due_at)"
+    " FROM queue_failures f WHERE f.acceptance_id = q.acceptance_id AND f.recipient = ANY(q.open))"
+    " WHERE q.acceptance_id = %s"
+)
+_BURY = (
+    "INSERT INTO dead_letters (acceptance_id, recipient, address, record, error, buried_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+)
+MAX_ERROR_CHARS = 500
+
+
+def queue_holder(acceptance_id: str) -> str:
+    """Who holds the objects of a waiting record."""
+    return f"queue:{acceptance_id}"
+
+
+def dead_holder(acceptance_id: str) -> str:
+    """Who holds the objects of a record's dead letters."""
+    return f"dead:{acceptance_id}"
+
+
+class PostgresQueue:
+    """The port `gateways.queue.Queue` on Postgres; see there."""
+
+    def __init__(self, connect: Connect, *, clock_ms: Callable[[], int] | None = None) -> None:
+        self._connect = connect
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._puts = Gathering(self._put_all)
+
+    def put(self, record: QueueRecord) -> None:
+        """Take a record; durable on return, its object touched and held in the same commit. Safe to repeat."""
+        self._puts.run(record)
+
+    def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
+        """At most `limit` records that are due, for `lease_s` seconds."""
+        now = self._clock_ms()
+        place = {"now": now, "limit": limit, "worker": worker, "until": now + int(lease_s * 1000)}
+        with self._session() as connection, connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = off")
+            rows = connection.execute(_LEASE, place).fetchall()
+            if not rows:
+                return []
+            failed = connection.execute(_FAILURES, ([row[0] for row in rows],)).fetchall()
+        return [_leased(row, failed, now) for row in rows]
+
+    def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:
+        """These recipients are settled; records without open ones go, and so do their holds."""
+        pairs = [(acceptance_id, recipient) for acceptance_id, settled in finished for recipient in settled]
+        if not pairs:
+            return
+        with self._session() as connection, connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = off")
+            gone = connection.execute(_SETTLE, ([a for a, _ in pairs], [r for _, r in pairs])).fetchall()
+            blob_references.release_many(connection, [queue_holder(acceptance_id) for (acceptance_id,) in gone])
+
+    def postpone(self, leased: Leased, recipient: int, *, due_at: int, failures: int, error: str) -> None:
+        """This recipient is due again at `due_at`, having failed so often."""
+        acceptance_id = leased.record.acceptance_id
+        with self._session() as connection, connection.transaction():
+            if connection.execute(_OPEN_RECORD, (acceptance_id, recipient)).fetchone() is not None:
+                connection.execute(_FAILED, (acceptance_id, recipient, due_at, failures, shown(error)))
+                connection.execute(_DUE_AGAIN, (acceptance_id,))
+
+    def bury(self, leased: Leased, recipient: int, *, error: str) -> None:
+        """This recipient's delivery becomes a dead letter."""
+        acceptance_id = leased.record.acceptance_id
+        with self._session() as connection, connection.transaction():
+            found = connection.execute(_OPEN_RECORD, (acceptance_id, recipient)).fetchone()
+            if found is None:
+                return
+            names = blob_references.names_held(connection, queue_holder(acceptance_id))
+            blob_references.hold(connection, dead_holder(acceptance_id), names)
+            address = leased.recipient(recipient).forward_path
+            letter = (acceptance_id, recipient, shown(address), found[0], shown(error), self._clock_ms())
+            connection.execute(_BURY, letter)
+            for (gone,) in connection.execute(_SETTLE, ([acceptance_id], [recipient])).fetchall():
+                blob_references.release(connection, queue_holder(gone))
+
+    def _put_all(self, records: Sequence[QueueRecord]) -> None:
+        with self._session() as connection:
+            with connection.pipeline(), connection.transaction():
+                put_records(connection, records, now_ms=self._clock_ms())
+            connection.execute(f"NOTIFY {CHANNEL}")
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection[Any]]:
+        try:
+            with self._connect() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise QueueUnavailableError(str(error)) from error
+
+
+def put_records(session: Connection[Any] | Cursor[Any], records: Sequence[QueueRecord], *, now_ms: int) -> None:
+    """Put records within the caller's transaction, their objects touched and held."""
+    blob_references.touch(session, {record.blob: record.envelope.size_bytes for record in records})
+    blob_references.hold_many(session, {queue_holder(record.acceptance_id): [record.blob] for record in records})
+    columns = (
+        [record.acceptance_id for record in records],
+        [encoded(record) for record in records],
+        [len(record.envelope.recipients) for record in records],
+        [now_ms] * len(records),
+    )
+    session.execute(_PUT, columns)
+
+
+def encoded(record: QueueRecord) -> bytes:
+    """The stored form of a record."""
+    return msgspec.msgpack.encode(record)
+
+
+def decoded(stored: bytes) -> QueueRecord:
+    """The record of a stored form."""
+    return msgspec.msgpack.decode(stored, type=QueueRecord)
+
+
+def shown(text: str) -> str:
+    """One bounded line of text that Postgres takes, whatever a stranger wrote."""
+    line = " ".join(text.replace("\0", "\ufffd").split())
+    return line.encode(errors="replace").decode()[:MAX_ERROR_CHARS]
+
+
+def queue_depths(cursor: Cursor[Any]) -> dict[str, int]:
+    """How many records wait (`ledgermail_queue_records`) and how many dead letters lie (`ledgermail_dead_letters`)."""
+    row = cursor.execute("SELECT (SELECT count(*) FROM queue_records), (SELECT count(*) FROM dead_letters)").fetchone()
+    assert row is not None
+    return {"ledgermail_queue_records": row[0], "ledgermail_dead_letters": row[1]}
+
+
+def _leased(row: tuple[str, bytes, list[int], int], failed: Sequence[tuple[str, int, int, int]], now: int) -> Leased:
+    acceptance_id, record, open_recipients, interruptions = row
+    mine = {recipient: (failures, due_at) for of, recipient, failures, due_at in failed if of == acceptance_id}
+    due = tuple(recipient for recipient in open_recipients if mine.get(recipient, (0, 0))[1] <= now)
+    failures = {recipient: count for recipient, (count, _due_at) in mine.items()}
+    return Leased(decoded(record), due, failures, interruptions)

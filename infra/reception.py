@@ -1,0 +1,120 @@
+"""The door's other side in production: recipients judged by the directory, content to the blobs, a record to the queue.
+
+Order of an acceptance: the object is durable under its name, then one commit takes the record, the object's touch and
+its hold. What a crash leaves between the two is an object that nobody holds, and the sender tries again.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from domain.addresses import EmailAddress
+from domain.ids import MailboxId
+from gateways.blobs import Blobs, mail_blob_name
+from gateways.directory import OPEN, SUSPENDED, Directory, DirectoryEntry
+from gateways.envelope import Envelope
+from gateways.queue import Queue, QueueRecord, QueueUnavailableError
+from gateways.reception import Spool, TemporarilyUnavailableError, Verdict
+from infra.postgres_queue import Connect
+
+CACHE_S = 2.0
+CACHED_ADDRESSES = 50_000
+_ROLES = frozenset({"postmaster", "abuse"})
+_ROOM = "SELECT quota_bytes - used_bytes FROM mailboxes WHERE mailbox_id = %s"
+
+Judged = tuple[DirectoryEntry | None, int]
+"""An entry, and the octets free in its mailbox."""
+
+
+class QueueReception:
+    """The port `gateways.reception.Reception`; see there. What is known of an address is asked anew after 2 s."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        domains: frozenset[str],
+        blobs: Blobs,
+        queue: Queue,
+        connect: Connect,
+        cache_s: float = CACHE_S,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._directory = directory
+        self._domains = domains
+        self._blobs = blobs
+        self._queue = queue
+        self._connect = connect
+        self._known = _ShortMemory(cache_s, clock_s)
+
+    def judge(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict:
+        """Whether mail for `recipient` is taken; see `Reception.judge`."""
+        if recipient.domain and recipient.domain not in self._domains:
+            return Verdict.NOT_SERVED
+        entry, free_bytes = self._known.of(recipient.canonical, self._look_up)
+        if _is_role(recipient):
+            return Verdict.ACCEPT
+        if entry is None:
+            return Verdict.UNKNOWN_MAILBOX
+        if entry.state != OPEN:
+            return Verdict.SUSPENDED if entry.state == SUSPENDED else Verdict.UNKNOWN_MAILBOX
+        return Verdict.ACCEPT if free_bytes > 0 and (size_bytes or 0) <= free_bytes else Verdict.FULL
+
+    def spool(self) -> Spool:
+        """Room for the content of one more message."""
+        try:
+            return self._blobs.spool()
+        except OSError as error:
+            raise TemporarilyUnavailableError(str(error)) from error
+
+    def accept(self, envelope: Envelope, spool: Spool) -> None:
+        """Take over responsibility for the message; see `Reception.accept`."""
+        name = mail_blob_name(envelope.acceptance_id, envelope.received_at)
+        try:
+            self._blobs.commit(spool, name)  # type: ignore[arg-type]  # only spools of `spool` come back here
+            self._queue.put(QueueRecord(envelope=envelope, blob=name))
+        except (OSError, QueueUnavailableError, psycopg.Error) as error:
+            raise TemporarilyUnavailableError(str(error)) from error
+
+    def _look_up(self, address: str) -> Judged:
+        try:
+            entry = self._directory.find(address)
+            return entry, 0 if entry is None else self._free_bytes(entry.mailbox_id)
+        except (OSError, psycopg.Error) as error:
+            raise TemporarilyUnavailableError(str(error)) from error
+
+    def _free_bytes(self, mailbox_id: MailboxId) -> int:
+        with self._connect() as connection:
+            row: tuple[Any, ...] | None = connection.execute(_ROOM, (mailbox_id,)).fetchone()
+        # A mailbox whose opening was interrupted has no row yet: the delivery finishes it.
+        return 1 << 62 if row is None else int(row[0])
+
+
+def _is_role(recipient: EmailAddress) -> bool:
+    return recipient.canonical.rpartition("@")[0] in _ROLES or not recipient.domain
+
+
+class _ShortMemory:
+    """What was looked up lately."""
+
+    def __init__(self, keep_s: float, clock_s: Callable[[], float]) -> None:
+        self._keep_s = keep_s
+        self._clock_s = clock_s
+        self._lock = threading.Lock()
+        self._found: dict[str, tuple[float, Judged]] = {}
+
+    def of(self, address: str, look_up: Callable[[str], Judged]) -> Judged:
+        now = self._clock_s()
+        with self._lock:
+            known = self._found.get(address)
+        if known is not None and known[0] > now:
+            return known[1]
+        judged = look_up(address)
+        with self._lock:
+            if len(self._found) >= CACHED_ADDRESSES:
+                self._found.clear()
+            self._found[address] = (now + self._keep_s, judged)
+        return judged
