@@ -561,7 +561,6 @@ def _settings(step: _Step, event: e.SettingsChanged) -> None:
 
 def _quota_set(step: _Step, event: e.QuotaSet) -> None:
     step.rows.mailbox.quota_bytes = event.limit_bytes
-    step._settle_warning()
 
 
 def _quota_warned(step: _Step, event: e.QuotaWarned) -> None:

@@ -65,6 +65,7 @@ def destroy(mailbox: Mailbox, message: Message, *, seq: int) -> None:
     touch_thread(mailbox, message.thread_id, label_id=ALL_MAIL, seq=seq)
     message.destroyed_seq = message.changed_seq = seq
     message.personal = None
+    message.snoozed_until = None
     message.keywords = set()
 
 

@@ -89,6 +89,7 @@ CREATE INDEX messages_starred ON messages (mailbox_id, generation, listed_at DES
 CREATE INDEX messages_unread ON messages (mailbox_id, generation, listed_at DESC, message_id DESC)
     WHERE destroyed_seq IS NULL AND NOT (keywords && ARRAY['$seen', '$draft']);
 CREATE INDEX messages_changed ON messages (mailbox_id, generation, changed_seq);
+CREATE INDEX messages_delivered ON messages (mailbox_id, generation, delivered_seq DESC) WHERE destroyed_seq IS NULL;
 CREATE INDEX messages_by_thread ON messages (mailbox_id, generation, thread_id) WHERE destroyed_seq IS NULL;
 CREATE INDEX messages_snoozed ON messages (snoozed_until) WHERE snoozed_until IS NOT NULL;
 
