@@ -124,6 +124,9 @@ class Session(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """End now, whatever is under way."""
+        if self._handshake is not None and not self._handshake.done():
+            self._handshake.cancel()
+            self.connection_lost(None)  # the loop tells nobody of a connection lost before its handshake
         self._transport.abort()
 
     # The actions
@@ -193,14 +196,14 @@ class Session(asyncio.BufferedProtocol):
             )
         except (SSLError, OSError):  # the client will not, or cannot; RFC 3207 section 4.1 leaves nothing to say
             secured = None
-        cipher = secured.get_extra_info("ssl_object").cipher() if secured is not None else None
-        if secured is None or cipher is None or self._is_lost:
+        tls = secured.get_extra_info("ssl_object") if secured is not None else None
+        cipher = tls.cipher() if tls is not None else None
+        if secured is None or tls is None or cipher is None or self._is_lost:
             self._transport.abort()
             self.connection_lost(None)  # a handshake cut short tells only its waiter
             return
         self._transport, self._is_reading = secured, True
-        version = secured.get_extra_info("ssl_object").version()
-        self._perform(self._conversation.secured(f"{version} {cipher[0]}"))
+        self._perform(self._conversation.secured(f"{tls.version()} {cipher[0]}"))
         self._read_on()
 
     # Reading and time

@@ -34,6 +34,8 @@ class FolderSpool:
         self.size = 0
 
     def write(self, data: bytes, /) -> None:
+        self._reception.is_writing.set()
+        assert self._reception.write_gate.wait(30)
         if self._reception.room_bytes is not None and self.size + len(data) > self._reception.room_bytes:
             raise StorageFullError
         self.size += self._file.write(data)
@@ -59,6 +61,9 @@ class FolderReception:
         self.gate = threading.Event()
         self.gate.set()
         self.is_accepting = threading.Event()
+        self.write_gate = threading.Event()
+        self.write_gate.set()
+        self.is_writing = threading.Event()
         self.announced: list[int | None] = []
         self._numbers = itertools.count()
 

@@ -188,6 +188,24 @@ def test_a_message_that_was_here_before_is_refused_wherever_the_input_is_cut(tal
         assert conversation.codes(wire[:cut]) + conversation.codes(wire[cut:]) == [code]
 
 
+def test_a_loop_to_one_of_several_recipients_refuses_the_message_to_all(talk, reception):
+    """SMTP has one reply for all of them."""
+    conversation = talk().ready("ann bea")
+
+    assert conversation.codes("DATA\r\nDelivered-To: bea@example.test\r\n\r\n.\r\n") == ["354", "554 5.4.6"]
+    assert reception.mails() == []
+
+
+@pytest.mark.parametrize("cut", [-2, -1, 0])
+def test_a_field_behind_a_very_long_one_is_seen_wherever_that_one_was_cut(cut):
+    trace, long, short = TraceFields(10**6), b"X: " + b"y" * 9000 + b"\r\n", b"Received: x\r\n"
+    trace.add((long + short)[: len(long) + cut])
+    trace.add((long + short)[len(long) + cut :])
+    trace.finish()
+
+    assert trace.received == 1
+
+
 def test_a_header_block_without_body_is_looked_at_too(talk):
     assert talk().ready().codes("DATA\r\nDelivered-To: ann@example.test\r\n.\r\n") == ["354", "554 5.4.6"]
 

@@ -2,6 +2,10 @@
 
 import pytest
 
+from gateways.smtp.actions import StartTls
+from gateways.smtp.client import Client
+from gateways.smtp.conversation import Conversation
+
 BEFORE_EHLO = ""
 AFTER_EHLO = "EHLO mx.example.org\r\n"
 AFTER_HELO = "HELO mx.example.org\r\n"
@@ -214,6 +218,16 @@ def test_what_follows_starttls_in_clear_is_thrown_away(talk, reception):
 
     assert conversation.codes("EHLO mx\r\nSTARTTLS\r\nMAIL FROM:<evil@example.org>\r\n") == ["250", "220 2.0.0"]
     assert conversation.codes("RCPT TO:<ann@example.test>\r\n") == ["503 5.5.1"]
+
+
+def test_what_arrives_in_clear_while_the_handshake_is_awaited_is_thrown_away_too(smtp_host):
+    """CVE-2011-0411, in a packet of its own."""
+    conversation = Conversation(smtp_host(), client=Client("192.0.2.7"), offers_tls=True)
+    conversation.greet()
+
+    assert conversation.receive(b"STARTTLS\r\n")[-1] == StartTls()
+    assert conversation.receive(b"NOOP\r\n") == []
+    assert conversation.secured("TLSv1.3 X") == []
 
 
 def test_after_starttls_the_client_introduces_itself_again_and_tls_is_no_longer_offered(talk):

@@ -7,6 +7,7 @@ import ipaddress
 import smtplib
 import socket
 import ssl
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -199,6 +200,17 @@ def test_a_handshake_that_fails_ends_the_session(serve, server_tls, answer):
     assert running.server.connections == 0
 
 
+def test_a_handshake_that_never_comes_does_not_keep_the_server_from_stopping(serve, server_tls):
+    running = serve(ssl_context=server_tls)
+    wire = running.connect()
+    wire.hear()
+    assert wire.say("STARTTLS\r\n").hear().startswith("220 2.0.0")
+
+    running.do(running.server.stop(deadline_s=0.1))
+
+    assert running.server.connections == 0
+
+
 def test_a_pipelined_connection_that_is_half_closed_is_still_answered(serve, reception):
     running = serve()
     wire = running.connect()
@@ -235,10 +247,25 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(serve, recepti
     wire.connection.close()
 
     running.do(running.server.stop(deadline_s=20))
-    running.do(asyncio.sleep(0))
-    running.server.executor.submit(lambda: None).result()
     assert reception.mails() == []
     assert eventually(lambda: reception.leftovers() == [])
+
+
+def test_a_client_that_leaves_while_its_content_is_written_leaves_nothing_behind(serve, reception):
+    running = serve()
+    wire = running.connect().all_in()
+    reception.write_gate.clear()
+    wire.say(b"x" * (running.server.host.limits.write_bytes + 50))
+    assert reception.is_writing.wait(20)
+    wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wire.lines.close()
+    wire.connection.close()
+    assert eventually(lambda: running.server.connections == 0)
+
+    reception.write_gate.set()
+
+    assert eventually(lambda: reception.leftovers() == [])
+    assert reception.mails() == []
 
 
 def test_a_client_that_does_not_read_its_replies_is_not_read_from(serve):
