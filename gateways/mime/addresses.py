@@ -13,6 +13,7 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_LOCALPART = re.compile(r'"(?:[^"\\]|\\.)*"@\S+')
+_COMMENT = re.compile(r"\([^()]*\)")
 _ROUTE = re.compile(r"^@[^:]*:")
 _SPACES = re.compile(r"\s+")
 
@@ -78,7 +79,7 @@ class _Reader:
         written = "".join(self.written).strip()
         comment = "".join(self.comment).strip()
         if self.angle is not None:
-            address = _ROUTE.sub("", self.angle.strip())
+            address = _ROUTE.sub("", _COMMENT.sub("", self.angle.strip()))
             self.add(phrase or comment, address if '"' in address else _SPACES.sub("", address))
         elif _QUOTED_LOCALPART.fullmatch(written):
             self.add(comment, written)

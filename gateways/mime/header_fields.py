@@ -10,7 +10,7 @@ MAX_FIELDS = 10_000
 
 # A field, or a line that is none and is passed over.
 _FIELD = re.compile(rb"(?:([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)|[^\n]+)\n?")
-_STARTS_LIKE_A_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
+_STARTS_LIKE_A_FIELD = re.compile(rb"[ \t]*[!-9;-~]+[ \t]*:")
 _MBOX_LINE = re.compile(rb">?From [^\n]*\n")
 
 

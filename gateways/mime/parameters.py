@@ -13,6 +13,7 @@ _VALUE = re.compile(r"[^;]*")
 _PARAMETER = re.compile(r"""[;\s]*([^=;\s"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?[^;]*|([^;]*))""", re.DOTALL)
 _NAME = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_NAMING = ("name", "filename")  # RFC 2047 section 5 forbids encoded words there, and half of the world writes them
 _CACHED_BYTES = 128
 
 Parameterised = tuple[str, Params]
@@ -48,7 +49,7 @@ def _parameters(text: str) -> Params:
             plain.setdefault(found[1].lower(), value)
         else:
             pieces.setdefault(marked[1], {}).setdefault(int(marked[2] or 0), (value, marked[3] is not None))
-    named = {name: words_decoded(value) if "=?" in value else value for name, value in plain.items()}
+    named = {name: words_decoded(value) if name in _NAMING else value for name, value in plain.items()}
     for name, numbered in pieces.items():
         named[name] = _joined(numbered)  # RFC 6266 section 4.3, and common sense: the extended form wins
     return tuple(named.items())

@@ -110,7 +110,7 @@ class _Splitter:
             closing = raw.startswith(b"--", behind, end)
             line_end = raw.find(b"\n", behind, end)
             line_end = end if line_end < 0 else line_end
-            if line_end - behind >= _MAX_DELIMITER_BYTES or (not closing and raw[behind:line_end].strip()):
+            if line_end - behind >= _MAX_DELIMITER_BYTES or not (closing or _ends_a_delimiter(raw, behind, line_end)):
                 near_misses += 1
             else:
                 if opened >= 0:
@@ -122,6 +122,11 @@ class _Splitter:
         if opened >= 0:
             found.append((opened, end))
         return found
+
+
+def _ends_a_delimiter(raw: bytes, behind: int, line_end: int) -> bool:
+    """Only white space may follow a boundary, and behind it anything: "--b1" is no delimiter of the boundary "b"."""
+    return behind == line_end or raw[behind] in b" \t\r"
 
 
 def _next_line(raw: bytes, delimiter: bytes, start: int, end: int) -> int:
