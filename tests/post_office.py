@@ -1,4 +1,4 @@
-"""A whole post office for tests: real Postgres, blobs, keys, lane, queue and worker; the directory is a table in memory."""
+"""A whole post office for tests: real Postgres, blobs, keys, lane, queue, worker; the directory is in memory."""
 
 import hashlib
 import time

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateways import attachments
 from gateways.blobs import Blobs, attachment_blob_name
-from gateways.mime.holes import Split, is_packed, join, pack, split, storable, unpack
+from gateways.mail_objects import read_mail
+from gateways.mime.holes import Split, is_packed, pack, split, storable
 from gateways.mime.parse import parse
 from gateways.mime.structure import ParsedMessage
 from gateways.mime.trace import cut_forged_results
@@ -23,10 +23,15 @@ class OpenedMail(msgspec.Struct, frozen=True):
     """A message read once. `parts` are the attachments split out of it, by sha256."""
 
     parsed: ParsedMessage
-    content_bytes: int
+    whole: bytes
     parts: Mapping[str, bytes]
     stored: bytes | None
     """The form that the object takes, when it lies there in another one."""
+
+    @property
+    def content_bytes(self) -> int:
+        """Octets of the message, less what was forged."""
+        return len(self.whole)
 
     @property
     def attachment_names(self) -> tuple[str, ...]:
@@ -37,19 +42,18 @@ class OpenedMail(msgspec.Struct, frozen=True):
 def open_mail(blobs: Blobs, record: QueueRecord) -> OpenedMail:
     """Read the record's object.
 
-    Raises: BlobMissingError, AttachmentAlteredError, HoleError: the record itself is broken.
+    Raises: BlobMissingError, MailAlteredError: the record itself is broken.
     """
     data = blobs.read(record.blob)
     whole = cut_forged_results(_whole(blobs, data, record), record.envelope.hostname)
     parsed = parse(whole)
     holes = split(whole, parsed) if parsed.attachments else Split(whole, (), {}, "", len(whole))
     stored = pack(holes) if holes.holes else storable(whole)
-    return OpenedMail(parsed, len(whole), holes.parts, None if stored == data else stored)
+    return OpenedMail(parsed, whole, holes.parts, None if stored == data else stored)
 
 
 def _whole(blobs: Blobs, data: bytes, record: QueueRecord) -> bytes:
     """The message; what a stranger made to look like one with holes is known by its digest."""
     if not is_packed(data) or hashlib.sha256(data).hexdigest() == record.envelope.content_sha256:
         return data
-    unpacked = unpack(data)
-    return join(unpacked.skeleton, unpacked.holes, lambda sha256: attachments.fetch(blobs, sha256))
+    return read_mail(blobs, record.blob)

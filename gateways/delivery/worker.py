@@ -29,6 +29,7 @@ from gateways.delivery.opened import OpenedMail, open_mail
 from gateways.delivery.reports import report_of
 from gateways.delivery.routes import RememberedDirectory, Routed, route
 from gateways.directory import Directory
+from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
 
 LEASED_AT_ONCE = 64
@@ -110,12 +111,21 @@ class DeliveryWorker:
         Raises: an outage, where not even the queue can be told; the leases then end by themselves.
         """
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=LEASE_S)
-        batch = self._alone_if_suspect(leased)
+        self._attempt(self._alone_if_suspect(leased))
+        return len(leased)
+
+    def _attempt(self, batch: Sequence[Leased]) -> None:
+        """Deliver together; where that fails, each record by itself, so that only the guilty one is counted."""
         try:
             self._deliver(batch)
         except self._outages as outage:
             self._give_back(batch, outage)
-        return len(leased)
+        except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
+            if len(batch) == 1:
+                self._failures.failed(batch[0], batch[0].recipients, error=error, now_ms=self._clock_ms())
+                return
+            for leased in batch:
+                self._attempt([leased])
 
     def _alone_if_suspect(self, leased: Sequence[Leased]) -> Sequence[Leased]:
         """A record at which workers died repeatedly is tried alone, so that it takes no other one with it."""
@@ -193,12 +203,18 @@ class DeliveryWorker:
                 self._refused(job, mailbox_id, error)
             else:
                 job.settled.extend(recipients)
-        if job.settled and job.mail.parts and job.mail.stored is not None:
-            self._blobs.put(job.leased.record.blob, job.mail.stored)
+        if job.settled and job.mail.parts:
+            self._leave_holes(job)
         for index in job.routed.gone:
             self._bounce(job, index)
         due_at = self._clock_ms() + RELAY_PAUSE_MS
         self._failures.give_back(job.leased, job.routed.elsewhere, due_at=due_at, error=NO_RELAY)
+
+    def _leave_holes(self, job: _Job) -> None:
+        """Replace the object, whose attachments were touched, put and held before the append."""
+        name = job.leased.record.blob
+        if job.mail.stored is not None:
+            replace_with_split(self._blobs, name, job.mail.whole, job.mail.parsed, touch=lambda _sizes: None)
 
     def _refused(self, job: _Job, mailbox_id: MailboxId, error: Exception) -> None:
         recipients = job.routed.mailboxes[mailbox_id]
