@@ -324,3 +324,12 @@ def test_large_base64_is_hashed_as_decoded():
     raw = b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encodebytes(content)
     (attachment,) = parse(raw).attachments
     assert attachment.sha256 == sha256(content).hexdigest()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(MIXED) - 1), st.integers(0, 20), st.binary(max_size=4)), max_size=6))
+def test_any_mutation_of_a_good_mail_is_parsed(edits):
+    data = MIXED
+    for at, removed, put in edits:
+        data = data[:at] + put + data[at + removed :]
+    msgspec.json.encode(parse(data))
