@@ -15,7 +15,7 @@ from domain.refusals import DomainRefusal
 
 Role = Literal["user", "auditor"]
 AccountState = Literal["opening", "open", "suspended", "closed"]
-"""`opening`: registered, the mailbox not opened yet (any visit finishes that); `closed`: nobody gets in, nor does mail."""
+"""`opening`: registered, its mailbox not opened yet (any visit finishes that). `closed`: neither owner nor mail gets in."""
 
 
 class AddressTakenError(DomainRefusal):
@@ -96,7 +96,7 @@ class SignInThrottledError(DomainRefusal):
     code: ClassVar[str] = "rate_limited"
 
     def __init__(self, detail: str, *, retry_after_s: int) -> None:
-        super().__init__(detail)
+        super().__init__(detail, retry_after_s=retry_after_s)
         self.retry_after_s = retry_after_s
 
 
