@@ -1,4 +1,4 @@
-"""Real and nasty mail of other projects: all of it is parsed, split and joined, and read as those projects read it."""
+"""Real and nasty mail of other projects: all of it is parsed, split and joined; trees are compared with mime4j's."""
 
 import time
 from functools import cache
@@ -156,7 +156,7 @@ def test_binary_parts_are_decoded_as_mime4j_decodes_them():
         ("enmime/testdata/mail/attachment-application.raw", ["some.doc"]),
     ],
 )
-def test_files_have_the_names_that_other_parsers_give_them(path, names):
+def test_files_have_the_names_that_their_senders_gave_them(path, names):
     assert [attachment.filename for attachment in parse((MAIL / path).read_bytes()).attachments] == names
 
 
@@ -175,7 +175,7 @@ def test_files_have_the_names_that_other_parsers_give_them(path, names):
         ("james-mime4j/mimetools-testmsgs/intl.msg", "If you can read this you understand the example... so, cool!"),
     ],
 )
-def test_subjects_are_those_that_other_parsers_give(path, subject):
+def test_subjects_are_those_that_their_senders_meant(path, subject):
     assert parse((MAIL / path).read_bytes()).summary.subject == subject
 
 
@@ -187,6 +187,6 @@ def test_subjects_are_those_that_other_parsers_give(path, subject):
         ("enmime/testdata/mail/qp-utf8-header.raw", ["marczak@inbucket.com"]),
     ],
 )
-def test_recipients_are_those_that_other_parsers_give(path, recipients):
+def test_recipients_are_those_that_their_senders_meant(path, recipients):
     found = [address.address for address in parse((MAIL / path).read_bytes()).summary.to]
     assert [address for address in found if address][: len(recipients)] == recipients
