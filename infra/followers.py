@@ -35,6 +35,9 @@ class FollowingView(Protocol):
     def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> None:
         """Write what these events mean, within the caller's transaction. Safe to repeat."""
 
+    def reached(self, mailbox_id: MailboxId, applied_seq: int) -> int:
+        """The seq that the view really has: `applied_seq`, or less where what lies outside the database lost some."""
+
     def settle(self) -> None:
         """Make durable what lies outside the database, before the cursors are committed."""
 
@@ -155,7 +158,8 @@ class Follower:
         for mailbox_id, applied_seq, _parked_at in cursors:
             try:
                 with connection.transaction():
-                    events = self._reader.batch(mailbox_id, applied_seq, limit=BATCH_EVENTS)
+                    since = self._view.reached(mailbox_id, applied_seq)
+                    events = self._reader.batch(mailbox_id, since, limit=BATCH_EVENTS)
                     if events:
                         self._view.apply(connection, mailbox_id, events)
             except UnknownTopicError as error:
