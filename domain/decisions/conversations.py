@@ -21,11 +21,6 @@ def thread_by_refs(appending: Appending, refs: tuple[str, ...]) -> ThreadId | No
     return found.into
 
 
-def is_known(appending: Appending, refs: tuple[str, ...]) -> bool:
-    """Whether any of these hashed Message-IDs leads anywhere, be it to a thread without room."""
-    return any(appending.rows.reference(ref) is not None for ref in refs)
-
-
 def thread_by_subject(appending: Appending, subject_ref: str, received_at: int) -> ThreadId | None:
     """The thread that this subject among these correspondents had within 30 days, if it has room."""
     row = appending.rows.reference(subject_ref) if subject_ref else None

@@ -7,7 +7,7 @@ import msgspec
 from domain import keywords, quota
 from domain.commands import HoldBlobs
 from domain.decisions.appending import Answer, Appending, MailboxDecision
-from domain.decisions.conversations import has_room, is_known, thread_by_refs, thread_by_subject
+from domain.decisions.conversations import has_room, thread_by_refs, thread_by_subject
 from domain.events import SYSTEM_LABELS, MessageDelivered, MessagePersonal, MessageServer
 from domain.ids import LabelId, MailboxId, MessageId, ThreadId
 from domain.refusals import KeywordInvalidError
@@ -137,7 +137,7 @@ class Deliver(MailboxDecision, frozen=True, kw_only=True):
 def thread_for(appending: Appending, composed: Composed) -> ThreadId:
     """The conversation of a new message: by references, else for a reply by subject, else a new one."""
     found = thread_by_refs(appending, composed.refs)
-    if found is None and composed.is_reply_by_subject and not is_known(appending, composed.refs):
+    if found is None and composed.is_reply_by_subject:
         found = thread_by_subject(appending, composed.server.subject_ref, composed.received_at)
     return found or ThreadId(appending.context.new_id("t"))
 

@@ -297,6 +297,12 @@ def test_what_is_no_spam_comes_to_the_inbox(mailbox: DecidedMailbox) -> None:
     assert mailbox.run(ReportNotSpam, ids=(one,)).events == ()
 
 
+def test_what_is_in_trash_too_stays_there_when_it_is_no_spam(mailbox: DecidedMailbox) -> None:
+    one = mailbox.deliver(labels=("SPAM", "TRASH"))
+    mailbox.run(ReportNotSpam, ids=(one,))
+    assert (mailbox.labels(one), mailbox.keywords(one)) == (["TRASH"], ["$notjunk"])
+
+
 def test_a_draft_is_no_spam(mailbox: DecidedMailbox) -> None:
     with pytest.raises(refusals.LabelReservedError):
         mailbox.run(ReportSpam, ids=(draft_of(mailbox)[1],))

@@ -167,6 +167,14 @@ def test_a_day_is_a_sliding_window_too() -> None:
     require_allowed(MailboxRow("m"), sent, now_ms=NOW_MS + 1, limits=SendingLimits(25, 2))
 
 
+def test_after_a_limit_was_lowered_the_wait_is_for_enough_messages_to_leave_the_window() -> None:
+    sent = [(NOW_MS - 50_000, 1), (NOW_MS - 30_000, 1), (NOW_MS - 10_000, 1)]
+    for limit, wait_s in ((1, 50), (2, 30), (3, 10), (0, 60)):
+        with pytest.raises(refusals.RateLimitedError) as refused:
+            require_allowed(MailboxRow("m"), sent, now_ms=NOW_MS, limits=SendingLimits(limit, 500))
+        assert refused.value.retry_after_s == wait_s
+
+
 def test_halved_is_half_and_blocked_is_nothing(mailbox: DecidedMailbox) -> None:
     assert mailbox.run(RestrictSending, why="bounces", blocked=False).events
     assert mailbox.run(RestrictSending, why="bounces", blocked=False).events == ()
