@@ -8,6 +8,8 @@ from domain.ids import MailboxId
 
 OPEN = "open"
 """The state of an entry whose mailbox takes mail."""
+OPENING = "opening"
+"""The state of an entry whose mailbox is not there yet: mail is taken, its delivery finishes the opening."""
 SUSPENDED = "suspended"
 """The state of an entry whose mailbox takes no mail at present: 550 5.2.1."""
 

@@ -14,7 +14,7 @@ import psycopg
 from domain.addresses import EmailAddress
 from domain.ids import MailboxId
 from gateways.blobs import Blobs, mail_blob_name
-from gateways.directory import OPEN, SUSPENDED, Directory, DirectoryEntry
+from gateways.directory import OPEN, OPENING, SUSPENDED, Directory, DirectoryEntry
 from gateways.envelope import Envelope
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
 from gateways.reception import Spool, TemporarilyUnavailableError, Verdict
@@ -59,7 +59,7 @@ class QueueReception:
             return Verdict.ACCEPT
         if entry is None:
             return Verdict.UNKNOWN_MAILBOX
-        if entry.state != OPEN:
+        if entry.state not in (OPEN, OPENING):
             return Verdict.SUSPENDED if entry.state == SUSPENDED else Verdict.UNKNOWN_MAILBOX
         return Verdict.ACCEPT if free_bytes > 0 and (size_bytes or 0) <= free_bytes else Verdict.FULL
 

@@ -59,7 +59,8 @@ CREATE TABLE sending (
     claimed_at bigint NOT NULL,
     due_at bigint NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
-    error text,
+    failures integer NOT NULL DEFAULT 0,
+    error text NOT NULL DEFAULT '',
     PRIMARY KEY (mailbox_id, submission_id)
 );
 CREATE INDEX sending_due ON sending (due_at);

@@ -1,0 +1,176 @@
+"""What owners send: out of the outbox, recipients here into the queue, all others to the relay.
+
+The order of one submission, of which a crash at any line loses and doubles nothing:
+
+1. it is claimed under its mailbox row's lock (`outbox`): from here on no undo;
+2. its message less Bcc is put under a name derived from the submission;
+3. one queue record with all recipients here, under an acceptance id derived from the submission;
+4. recipients elsewhere are reported; 5. it is postponed until they are due again, or done.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from domain.addresses import AddressInvalidError, EmailAddress
+from domain.commands import Refusal
+from gateways.appending import Appender
+from gateways.blobs import Blobs, StorageFullError, mail_blob_name
+from gateways.delivery.outbox import Outbox, Sending
+from gateways.delivery.reports import report
+from gateways.delivery.worker import NO_RELAY, RELAY_PAUSE_MS
+from gateways.envelope import Envelope, Recipient
+from gateways.mail_objects import read_mail
+from gateways.mime.compose import strip_bcc
+from gateways.mime.holes import storable
+from gateways.queue import Queue, QueueRecord, QueueUnavailableError
+
+LEASED_AT_ONCE = 50
+LEASE_S = 120.0
+POLL_S = 0.5
+OUTAGE_PAUSE_S = 5.0
+ATTEMPTS = 3
+FAILURE_PAUSE_MS = 60_000
+UNREADABLE = "554 5.3.0 the message cannot be read"
+_OPEN = frozenset({"queued", "deferred"})
+
+
+class Sender:
+    """Sends what is due. Any number of threads and processes side by side. `outages` as for the worker."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        queue: Queue,
+        blobs: Blobs,
+        appender: Appender,
+        domains: frozenset[str],
+        hostname: str,
+        outages: tuple[type[Exception], ...] = (),
+        clock_ms: Callable[[], int] | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._queue = queue
+        self._blobs = blobs
+        self._appender = appender
+        self._domains = domains
+        self._hostname = hostname
+        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, StorageFullError, OSError, *outages)
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+
+    def run(self, stop: threading.Event) -> None:
+        """Send until `stop` is set. An outage is waited out."""
+        while not stop.is_set():
+            try:
+                sent = self.run_due()
+            except self._outages:
+                stop.wait(OUTAGE_PAUSE_S)
+                continue
+            if not sent:
+                stop.wait(POLL_S)
+
+    def run_due(self) -> int:
+        """Send what is due, once; how many submissions that were.
+
+        Raises: an outage; what is leased is due again when its lease ends.
+        """
+        leased = self._outbox.lease(limit=LEASED_AT_ONCE, lease_s=LEASE_S)
+        for sending in leased:
+            try:
+                self._send(sending)
+            except self._outages:
+                raise
+            except Exception as error:  # noqa: BLE001 - counted against the submission, in the end told to its sender
+                self._failed(sending, error)
+        return len(leased)
+
+    def _send(self, sending: Sending) -> None:
+        waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
+        here = [place for place in waiting if self._is_here(sending.recipients[place].address)]
+        elsewhere = [place for place in waiting if place not in here]
+        if here and sending.attempts == sending.failures:  # never worked through yet
+            self._queue.put(self._record(sending, here))
+        if not elsewhere:
+            self._outbox.done(sending)
+            return
+        due_at = self._clock_ms() + RELAY_PAUSE_MS
+        self._report(sending, elsewhere, status="deferred", reply=NO_RELAY, next_attempt_at=due_at)
+        self._outbox.postpone(sending, due_at=due_at, failures=sending.failures, error=NO_RELAY)
+
+    def _record(self, sending: Sending, places: Sequence[int]) -> QueueRecord:
+        raw = strip_bcc(read_mail(self._blobs, sending.blob))
+        acceptance_id = _derived_id(sending)
+        blob = mail_blob_name(acceptance_id, sending.claimed_at)
+        self._blobs.put(blob, storable(raw))
+        envelope = Envelope(
+            acceptance_id=acceptance_id,
+            received_at=sending.claimed_at,
+            reverse_path=sending.mail_from,
+            recipients=tuple(_recipient(sending, place) for place in places),
+            body_type="8BITMIME",
+            smtputf8=not sending.mail_from.isascii(),
+            requiretls=False,
+            ret=None,
+            envid=None,
+            helo=self._hostname,
+            peer="127.0.0.1",
+            protocol="ESMTPA",
+            tls=None,
+            hostname=self._hostname,
+            size_bytes=len(raw),
+            content_sha256=hashlib.sha256(raw).hexdigest(),
+            source="sent",
+            submission_id=sending.submission_id,
+            sender_mailbox=sending.mailbox_id,
+        )
+        return QueueRecord(envelope=envelope, blob=blob, submission_recipients=tuple(places))
+
+    def _failed(self, sending: Sending, error: Exception) -> None:
+        failures = sending.failures + 1
+        if failures < ATTEMPTS:
+            due_at = self._clock_ms() + FAILURE_PAUSE_MS * failures
+            self._outbox.postpone(sending, due_at=due_at, failures=failures, error=f"{type(error).__name__}: {error}")
+            return
+        waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
+        self._report(sending, waiting, status="bounced", reply=UNREADABLE, next_attempt_at=None)
+        self._outbox.done(sending)
+
+    def _report(
+        self, sending: Sending, places: Sequence[int], *, status: str, reply: str, next_attempt_at: int | None
+    ) -> None:
+        told = [
+            self._appender.submit(
+                report(
+                    sending.mailbox_id,
+                    sending.submission_id,
+                    place,
+                    status=status,
+                    last_reply=reply,
+                    attempts=sending.attempts + 1,
+                    next_attempt_at=next_attempt_at,
+                )
+            )
+            for place in places
+        ]
+        for future in told:
+            error = future.exception()
+            if error is not None and not isinstance(error, Refusal):  # refused: sender or submission are gone
+                raise error
+
+    def _is_here(self, address: str) -> bool:
+        """Whether the queue takes it: an address here, or what is none, which the worker bounces."""
+        try:
+            return EmailAddress.parse(address).domain in self._domains
+        except AddressInvalidError:
+            return True
+
+
+def _recipient(sending: Sending, place: int) -> Recipient:
+    wanted = sending.recipients[place]
+    return Recipient(wanted.address, orcpt=wanted.orcpt, notify=wanted.notify)
+
+
+def _derived_id(sending: Sending) -> str:
+    return "a" + hashlib.sha256(f"sent:{sending.mailbox_id}:{sending.submission_id}".encode()).hexdigest()[:31]

@@ -1,0 +1,156 @@
+"""`ledgermail queue`: what waits for delivery, and the dead letters that wait for an operator."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from psycopg import Connection
+
+from domain.times import rfc3339
+from infra.dead_letters import DeadLetter, DeadLetters
+from infra.embedded_postgres import EmbeddedPostgres
+from infra.file_blobs import FileBlobs
+from infra.operator_errors import OperatorError
+from infra.postgres_queue import PostgresQueue, decoded, queue_depths
+from infra.settings import Settings, load
+
+queue = typer.Typer(help="What waits for delivery, and the dead letters.", rich_markup_mode=None)
+
+_SHOWN = 100
+_WAITING = "SELECT acceptance_id, open, due_at, record FROM queue_records ORDER BY due_at, acceptance_id LIMIT %s"
+_FAILED = "SELECT recipient, failures, error FROM queue_failures WHERE acceptance_id = %s ORDER BY recipient"
+_ONE = "SELECT record, open, due_at, interruptions FROM queue_records WHERE acceptance_id = %s"
+
+Acceptance = Annotated[str, typer.Argument(help="The acceptance id, as `list` shows it.")]
+Recipient = Annotated[str | None, typer.Option("--to", help="Only this recipient's letter.")]
+
+
+class NoSuchRecordError(OperatorError):
+    """Nothing in the queue or among the dead letters has this acceptance id."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """What the subcommands work on."""
+
+    url: str
+    letters: DeadLetters
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection[Any]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            yield connection
+
+
+@queue.command("list")
+def list_waiting(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many records at most.")] = _SHOWN,
+) -> None:
+    """Dead letters first, then the records that wait, the longest due first."""
+    with _post() as post, post.connect() as connection:
+        depths = queue_depths(connection.cursor())
+        typer.echo(f"{depths['ledgermail_queue_records']} waiting, {depths['ledgermail_dead_letters']} dead letters")
+        for letter in post.letters.list(limit=limit):
+            typer.echo(_line(letter))
+        for acceptance_id, open_recipients, due_at, record in connection.execute(_WAITING, (limit,)):
+            envelope = decoded(record).envelope
+            to = ", ".join(envelope.recipients[index].forward_path for index in open_recipients)
+            typer.echo(f"waits  {acceptance_id}  due {_time(due_at)}  from <{envelope.reverse_path}>  to {to}")
+
+
+@queue.command()
+def show(acceptance_id: Acceptance) -> None:
+    """The envelope of a record or dead letter, where its object lies, and what went wrong."""
+    with _post() as post, post.connect() as connection:
+        letters = post.letters.of(acceptance_id)
+        waiting = connection.execute(_ONE, (acceptance_id,)).fetchone()
+        if waiting is None and not letters:
+            raise NoSuchRecordError(f"{acceptance_id}: neither in the queue nor among the dead letters")
+        record = decoded(waiting[0]) if waiting is not None else letters[0].record
+        envelope = record.envelope
+        typer.echo(f"object     {record.blob} ({envelope.size_bytes} bytes)")
+        typer.echo(
+            f"received   {_time(envelope.received_at)} from {envelope.helo} [{envelope.peer}] by {envelope.protocol}"
+        )
+        typer.echo(f"from       <{envelope.reverse_path}>")
+        if waiting is not None:
+            typer.echo(f"due        {_time(waiting[2])}, {waiting[3]} workers died at it")
+            failed = {r: f"{n} failures: {e}" for r, n, e in connection.execute(_FAILED, (acceptance_id,))}
+            for index in waiting[1]:
+                typer.echo(f"waits      {envelope.recipients[index].forward_path}  {failed.get(index, '')}".rstrip())
+        for letter in letters:
+            typer.echo(_line(letter))
+
+
+@queue.command()
+def retry(acceptance_id: Acceptance, to: Recipient = None) -> None:
+    """Put dead letters back into the queue, due at once."""
+    with _post() as post:
+        for letter in _chosen(post, acceptance_id, to):
+            if post.letters.retry(letter):
+                typer.echo(f"retried  {letter.acceptance_id}  to {letter.address}")
+
+
+@queue.command()
+def discard(acceptance_id: Acceptance, to: Recipient = None) -> None:
+    """Give dead letters up; their senders are told, unless the reverse-path is null."""
+    with _post() as post:
+        for letter in _chosen(post, acceptance_id, to):
+            if post.letters.discard(letter):
+                typer.echo(f"discarded  {letter.acceptance_id}  to {letter.address}")
+
+
+def _chosen(post: _Post, acceptance_id: str, to: str | None) -> list[DeadLetter]:
+    found = [letter for letter in post.letters.of(acceptance_id) if to in (None, letter.address)]
+    if not found:
+        raise NoSuchRecordError(f"{acceptance_id}: no such dead letter")
+    return found
+
+
+def _line(letter: DeadLetter) -> str:
+    sender = letter.record.envelope.reverse_path
+    return (
+        f"dead   {letter.acceptance_id}  since {_time(letter.buried_at)}  from <{sender}>"
+        f"  to {letter.address}  {letter.error}"
+    )
+
+
+def _time(unix_ms: int) -> str:
+    return rfc3339(unix_ms)[:19] + "Z" if unix_ms else "now"
+
+
+@contextmanager
+def _post() -> Iterator[_Post]:
+    settings = load(os.environ)
+    with _database(settings) as url:
+
+        @contextmanager
+        def connect() -> Iterator[Connection[Any]]:
+            with psycopg.connect(url, autocommit=True) as connection:
+                yield connection
+
+        letters = DeadLetters(
+            connect,
+            queue=PostgresQueue(connect),
+            blobs=FileBlobs(settings.data / "blobs"),
+            hostname=settings.hostname,
+            clock_ms=lambda: time.time_ns() // 1_000_000,
+        )
+        yield _Post(url, letters)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    postgres = EmbeddedPostgres(settings.data)
+    try:
+        yield postgres.start()
+    finally:
+        postgres.stop()

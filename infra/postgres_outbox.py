@@ -1,0 +1,112 @@
+"""Claims submissions that are due: out of `outbox` into `sending`, under the locks of their mailbox rows.
+
+Undo deletes the outbox row in its append, which holds the same lock: so either it comes first and nothing is claimed,
+or it finds no row and answers that the message has left.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+
+from domain.events import SubmissionQueued
+from domain.ids import MailboxId, SubmissionId
+from domain.rows import RecipientStatus
+from gateways.delivery.outbox import Sending
+from infra.postgres_queue import Connect, shown
+from infra.store.reading import StreamReader
+
+CLAIMED_AT_ONCE = 100
+
+_DUE = "SELECT mailbox_id FROM outbox WHERE due_at <= %s ORDER BY due_at LIMIT %s"
+_LOCK = "SELECT FROM mailboxes WHERE mailbox_id = ANY(%s) ORDER BY mailbox_id FOR NO KEY UPDATE"
+_CLAIM = (
+    "WITH taken AS (DELETE FROM outbox WHERE mailbox_id = ANY(%s) AND due_at <= %s RETURNING mailbox_id, submission_id)"
+    " INSERT INTO sending (mailbox_id, submission_id, claimed_at, due_at)"
+    " SELECT mailbox_id, submission_id, %s, 0 FROM taken ON CONFLICT DO NOTHING"
+)
+_LEASE = (
+    "WITH due AS MATERIALIZED (SELECT mailbox_id, submission_id FROM sending WHERE due_at <= %s"
+    " ORDER BY due_at, mailbox_id LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " UPDATE sending s SET due_at = %s FROM due"
+    " WHERE s.mailbox_id = due.mailbox_id AND s.submission_id = due.submission_id"
+    " RETURNING s.mailbox_id, s.submission_id, s.claimed_at, s.attempts, s.failures"
+)
+_SUBMISSION = (
+    "SELECT m.blob, s.recipients::text, s.created_seq FROM mailboxes b"
+    " JOIN submissions s ON s.mailbox_id = b.mailbox_id AND s.generation = b.generation"
+    " JOIN messages m ON m.mailbox_id = b.mailbox_id AND m.generation = b.generation AND m.message_id = s.message_id"
+    " WHERE b.mailbox_id = %s AND s.submission_id = %s"
+)
+_POSTPONE = (
+    "UPDATE sending SET due_at = %s, attempts = attempts + 1, failures = %s, error = %s"
+    " WHERE mailbox_id = %s AND submission_id = %s"
+)
+_DONE = "DELETE FROM sending WHERE mailbox_id = %s AND submission_id = %s"
+
+
+class PostgresOutbox:
+    """The port `gateways.delivery.outbox.Outbox`; see there."""
+
+    def __init__(self, connect: Connect, reader: StreamReader, *, clock_ms: Callable[[], int] | None = None) -> None:
+        self._connect = connect
+        self._reader = reader
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+
+    def lease(self, *, limit: int, lease_s: float) -> Sequence[Sending]:
+        """Claim what is due in the outbox, and lease what is due of the claimed."""
+        now = self._clock_ms()
+        with self._connect() as connection:
+            self._claim(connection, now)
+            with connection.transaction():
+                leased = connection.execute(_LEASE, (now, limit, now + int(lease_s * 1000))).fetchall()
+            return [sending for row in leased if (sending := self._read(connection, row)) is not None]
+
+    def postpone(self, sending: Sending, *, due_at: int, failures: int, error: str) -> None:
+        """Worked through; due again at `due_at`."""
+        place = (sending.mailbox_id, sending.submission_id)
+        with self._connect() as connection, connection.transaction():
+            connection.execute(_POSTPONE, (due_at, failures, shown(error), *place))
+
+    def done(self, sending: Sending) -> None:
+        """Nothing is left to do for it."""
+        with self._connect() as connection, connection.transaction():
+            connection.execute(_DONE, (sending.mailbox_id, sending.submission_id))
+
+    @staticmethod
+    def _claim(connection: Connection[Any], now: int) -> None:
+        due = [mailbox_id for (mailbox_id,) in connection.execute(_DUE, (now, CLAIMED_AT_ONCE)).fetchall()]
+        if not due:
+            return
+        with connection.transaction():
+            connection.execute(_LOCK, (due,))
+            connection.execute(_CLAIM, (due, now, now))
+
+    def _read(self, connection: Connection[Any], row: tuple[str, str, int, int, int]) -> Sending | None:
+        """The submission as it stands; none, and no more of it, where its mailbox's or message's key is gone."""
+        mailbox_id, submission_id, claimed_at, attempts, failures = row
+        found = connection.execute(_SUBMISSION, (mailbox_id, submission_id)).fetchone()
+        queued = self._queued(MailboxId(mailbox_id), found[2]) if found is not None else None
+        if found is None or queued is None or not queued.personal:
+            with connection.transaction():
+                connection.execute(_DONE, (mailbox_id, submission_id))
+            return None
+        statuses = msgspec.json.decode(found[1], type=list[RecipientStatus])
+        return Sending(
+            mailbox_id=MailboxId(mailbox_id),
+            submission_id=SubmissionId(submission_id),
+            claimed_at=claimed_at,
+            blob=found[0],
+            mail_from=queued.personal.mail_from,
+            recipients=queued.personal.recipients,
+            statuses=tuple(status.status for status in statuses),
+            attempts=attempts,
+            failures=failures,
+        )
+
+    def _queued(self, mailbox_id: MailboxId, seq: int) -> SubmissionQueued | None:
+        recorded = self._reader.batch(mailbox_id, seq - 1, limit=1)
+        event = recorded[0].event if recorded else None
+        return event if isinstance(event, SubmissionQueued) else None

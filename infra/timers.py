@@ -1,0 +1,202 @@
+"""What happens because time passes: snoozes end, TRASH and SPAM empty themselves, what was deleted is forgotten.
+
+Each duty is a function of the time that does what is due, a bounded piece of it, and says how much that was; all are
+safe to repeat, in any number of processes at once. `Timers` calls them.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import psycopg
+
+from domain.commands import Refusal
+from domain.decisions.deleting import ExpireMessages
+from domain.decisions.delivery import mailbox_holder
+from domain.decisions.snoozing import EndSnooze
+from domain.events import Who
+from domain.ids import LabelId, MailboxId, MessageId, new_id
+from domain.times import DAY_MS
+from gateways.appending import Appender
+from gateways.blobs import Blobs
+from infra import blob_references
+from infra.blob_collector import collect
+from infra.postgres_queue import Connect
+
+AT_ONCE = 1000
+OUTAGE_PAUSE_S = 5.0
+_WHO = Who(actor="system", client="timer")
+_log = logging.getLogger(__name__)
+
+_SNOOZED = (
+    "SELECT m.mailbox_id, m.message_id FROM messages m"
+    " JOIN mailboxes b ON b.mailbox_id = m.mailbox_id AND b.generation = m.generation AND NOT b.erased"
+    " WHERE m.snoozed_until <= %s AND m.destroyed_seq IS NULL ORDER BY m.snoozed_until, m.mailbox_id LIMIT %s"
+)
+_EXPIRING = (
+    "SELECT m.mailbox_id, m.label_id, m.message_id FROM memberships m"
+    " JOIN mailboxes b ON b.mailbox_id = m.mailbox_id AND b.generation = m.generation AND NOT b.erased"
+    " WHERE m.removed_seq IS NULL AND m.label_id IN ('TRASH', 'SPAM') AND m.added_at < %s ORDER BY m.added_at LIMIT %s"
+)
+_DUE_TO_FORGET = (
+    "SELECT mailbox_id, message_id FROM forgetting WHERE due_at <= %s ORDER BY mailbox_id, message_id LIMIT %s"
+    " FOR UPDATE SKIP LOCKED"
+)
+_FORGET_SALTS = (
+    "DELETE FROM message_salts s USING ("
+    " SELECT n.mailbox_id, n.origin AS message_id FROM unnest(%(m)s::text[], %(o)s::text[]) AS n(mailbox_id, origin)"
+    " UNION SELECT x.mailbox_id, x.message_id FROM unnest(%(m)s::text[], %(o)s::text[]) AS n(mailbox_id, origin)"
+    " JOIN messages x ON x.mailbox_id = n.mailbox_id AND x.origin = n.origin) AS gone"
+    " WHERE s.mailbox_id = gone.mailbox_id AND s.message_id = gone.message_id"
+)
+_FORGOTTEN = (
+    "DELETE FROM forgetting f USING unnest(%(m)s::text[], %(o)s::text[]) AS n(mailbox_id, message_id)"
+    " WHERE f.mailbox_id = n.mailbox_id AND f.message_id = n.message_id"
+)
+_OLD_DELIVERIES = "DELETE FROM recent_deliveries WHERE received_at < %s"
+_ORPHANED_EXTRACTS = "DELETE FROM extracts e WHERE NOT EXISTS (SELECT FROM blobs b WHERE b.name = e.blob)"
+
+RunDue = Callable[[int], int]
+"""Does what is due at a time (unix milliseconds); how much that was."""
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """Something to do every so often; again at once while there was something due."""
+
+    name: str
+    every_s: float
+    run_due: RunDue
+
+
+def end_snoozes(now_ms: int, *, connect: Connect, appender: Appender) -> int:
+    """Messages whose time has come are back in INBOX."""
+    with connect() as connection:
+        due = sorted(connection.execute(_SNOOZED, (now_ms, AT_ONCE)).fetchall())
+    commands = [
+        EndSnooze(mailbox_id=MailboxId(m), command_id=new_id("c"), who=_WHO, ids=_ids(rows), at_ms=now_ms)
+        for m, rows in groupby(due, key=lambda row: row[0])
+    ]
+    return len(due) if _all_appended([appender.submit(command) for command in commands]) else 0
+
+
+def empty_bins(now_ms: int, *, connect: Connect, appender: Appender, days: int = 30) -> int:
+    """What has been in TRASH or SPAM for that many days is deleted for good."""
+    before_ms = now_ms - days * DAY_MS
+    with connect() as connection:
+        due = sorted(connection.execute(_EXPIRING, (before_ms, AT_ONCE)).fetchall())
+    commands = [
+        ExpireMessages(
+            mailbox_id=MailboxId(mailbox_id),
+            command_id=new_id("c"),
+            who=_WHO,
+            label_id=LabelId(label_id),
+            ids=_ids(rows),
+            before_ms=before_ms,
+        )
+        for (mailbox_id, label_id), rows in groupby(due, key=lambda row: (row[0], row[1]))
+    ]
+    return len(due) if _all_appended([appender.submit(command) for command in commands]) else 0
+
+
+def forget_messages(now_ms: int, *, connect: Connect) -> int:
+    """The salts of messages deleted for good are destroyed and their blobs let go, in one transaction."""
+    with connect() as connection, connection.transaction():
+        due = connection.execute(_DUE_TO_FORGET, (now_ms, AT_ONCE)).fetchall()
+        place = {"m": [mailbox_id for mailbox_id, _ in due], "o": [origin for _, origin in due]}
+        if due:
+            connection.execute(_FORGET_SALTS, place)
+            holders = [mailbox_holder(MailboxId(m), MessageId(origin)) for m, origin in due]
+            blob_references.release_many(connection, holders)
+            connection.execute(_FORGOTTEN, place)
+    return len(due)
+
+
+def collect_blobs(now_ms: int, *, connect: Connect, blobs: Blobs, grace_s: float) -> int:
+    """Objects that nobody holds go, and what was read of them. Never more to do at once."""
+    collect(connect, blobs, grace_s=grace_s, now=datetime.fromtimestamp(now_ms / 1000, UTC))
+    with connect() as connection, connection.transaction():
+        connection.execute(_ORPHANED_EXTRACTS)
+    return 0
+
+
+def tidy_deliveries(now_ms: int, *, connect: Connect, days: int = 7) -> int:
+    """What a sender could repeat is forgotten a day after its window. Never more to do at once."""
+    with connect() as connection, connection.transaction():
+        connection.execute(_OLD_DELIVERIES, (now_ms - (days + 1) * DAY_MS,))
+    return 0
+
+
+def duties(
+    *,
+    connect: Connect,
+    appender: Appender,
+    blobs: Blobs,
+    trash_days: int = 30,
+    repeat_days: int = 7,
+    blob_grace_hours: int = 24,
+) -> list[Duty]:
+    """All duties of an installation."""
+    grace_s = blob_grace_hours * 3600.0
+    return [
+        Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
+        Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
+        Duty("forget messages", 300, partial(forget_messages, connect=connect)),
+        Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
+        Duty("collect blobs", 3600, partial(collect_blobs, connect=connect, blobs=blobs, grace_s=grace_s)),
+    ]
+
+
+class Timers:
+    """Calls duties when they are due, one after another. `errors` shows what the last call of a duty failed with."""
+
+    def __init__(self, duties: Sequence[Duty], *, clock_ms: Callable[[], int] | None = None) -> None:
+        self._duties = duties
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._next = {duty.name: 0.0 for duty in duties}
+        self.errors: dict[str, str] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Call what is due until `stop` is set; an outage is waited out, a duty that fails is tried again."""
+        while not stop.is_set():
+            for duty in self._duties:
+                if not stop.is_set() and self._next[duty.name] <= time.monotonic():
+                    self._call(duty)
+            stop.wait(max(0.0, min(self._next.values()) - time.monotonic()))
+
+    def _call(self, duty: Duty) -> None:
+        pause_s = duty.every_s
+        try:
+            if duty.run_due(self._clock_ms()):
+                pause_s = 0.0
+            self.errors.pop(duty.name, None)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as outage:
+            self.errors[duty.name] = f"outage: {outage}"
+            pause_s = min(OUTAGE_PAUSE_S, duty.every_s)
+        except Exception as error:  # noqa: BLE001 - on show until the duty succeeds
+            self.errors[duty.name] = f"{type(error).__name__}: {error}"
+            _log.exception("%s failed; tried again in %s s", duty.name, duty.every_s)
+        self._next[duty.name] = time.monotonic() + pause_s
+
+
+def _ids(rows: Any) -> tuple[MessageId, ...]:
+    return tuple(MessageId(row[-1]) for row in rows)
+
+
+def _all_appended(futures: Sequence[Any]) -> bool:
+    """Whether every command had an effect; a mailbox that refuses is left to the next round, not asked again at once.
+
+    Raises: what failed otherwise.
+    """
+    appended = True
+    for future in futures:
+        error = future.exception()
+        if error is not None and not isinstance(error, Refusal):
+            raise error
+        appended = appended and error is None and future.result().first_seq <= future.result().seq
+    return appended

@@ -1,0 +1,113 @@
+"""The queue on Postgres."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg_pool import ConnectionPool
+
+from gateways.queue import QueueUnavailableError
+from infra.gathering import Gathering
+from infra.postgres_queue import PostgresQueue, queue_depths
+from infra.queue_hints import QueueHints
+from tests.contracts.queue import Clock, QueueContract, leased, record
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pool(module_database_url: str) -> Iterator[ConnectionPool[Any]]:
+    with ConnectionPool(module_database_url, max_size=20, kwargs={"autocommit": True}) as made:
+        with made.connection() as connection:
+            connection.execute("TRUNCATE queue_records, queue_failures, dead_letters, blob_references, blobs")
+        yield made
+
+
+@pytest.fixture
+def queue(pool: ConnectionPool[Any], clock: Clock) -> PostgresQueue:
+    return PostgresQueue(pool.connection, clock_ms=clock)
+
+
+class TestPostgresQueue(QueueContract):
+    pass
+
+
+def holders(pool: ConnectionPool[Any]) -> set[str]:
+    with pool.connection() as connection:
+        return {holder for (holder,) in connection.execute("SELECT holder FROM blob_references")}
+
+
+def test_a_record_holds_its_object_until_it_is_settled(queue: PostgresQueue, pool: ConnectionPool[Any]) -> None:
+    given = record()
+    queue.put(given)
+    assert holders(pool) == {f"queue:{given.acceptance_id}"}
+    queue.done([(given.acceptance_id, [0])])
+    assert holders(pool) == set()
+
+
+def test_a_dead_letter_holds_the_object_after_its_record_is_gone(
+    queue: PostgresQueue, pool: ConnectionPool[Any]
+) -> None:
+    given = record()
+    queue.put(given)
+    (held,) = leased(queue)
+    queue.bury(held, 0, error="unreadable")
+    assert holders(pool) == {f"dead:{given.acceptance_id}"}
+    with pool.connection() as connection:
+        depths = queue_depths(connection.cursor())
+    assert depths == {"ledgermail_queue_records": 0, "ledgermail_dead_letters": 1}
+
+
+def test_a_put_wakes_who_listens(queue: PostgresQueue, module_database_url: str) -> None:
+    hints = QueueHints(module_database_url)
+    hints.wait(0.01)
+    queue.put(record())
+    waited = threading.Thread(target=hints.wait, args=(60,))
+    waited.start()
+    waited.join(20)
+    assert not waited.is_alive()
+    hints.close()
+
+
+def test_a_server_that_is_gone_is_an_outage(clock: Clock) -> None:
+    nowhere = PostgresQueue(lambda: psycopg.connect("host=/nowhere dbname=x", connect_timeout=1), clock_ms=clock)
+    with pytest.raises(QueueUnavailableError):
+        nowhere.put(record())
+    with pytest.raises(QueueUnavailableError):
+        leased(nowhere)
+
+
+def test_of_gathered_work_only_the_guilty_item_fails() -> None:
+    done: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(items: Any) -> None:
+        begun.set()
+        go_on.wait(20)
+        if 3 in items:
+            raise ValueError("three")
+        done.extend(items)
+
+    gathering = Gathering(work)
+    failed: list[int] = []
+
+    def run(item: int) -> None:
+        try:
+            gathering.run(item)
+        except ValueError:
+            failed.append(item)
+
+    threads = [threading.Thread(target=run, args=(item,)) for item in range(8)]
+    threads[0].start()
+    begun.wait(20)
+    for thread in threads[1:]:
+        thread.start()
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert (sorted(done), failed) == ([0, 1, 2, 4, 5, 6, 7], [3])
