@@ -15,21 +15,33 @@ _MAX_WALKED = 5_000_000
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>\x00]{0,40})")
 _VOID_NAMES = "area base br col embed hr img input link meta param source track wbr frame keygen"
 _VOID = frozenset(_VOID_NAMES.split())
+# What is empty even in SVG and MathML, where any other name may nest.
+_LEAVES_FOREIGN = frozenset({"br", "embed", "hr", "img", "meta"})
+# There is one of each, whatever the tags say.
+_SINGLE = frozenset({"html", "head", "body", "frameset"})
 # Elements that a parser closes by itself when the next of their kind begins.
-_SELF_CLOSING_NAMES = "p li dt dd td th tr tbody thead tfoot option colgroup"
-_SELF_CLOSING = frozenset(_SELF_CLOSING_NAMES.split())
+_SELF_CLOSING = frozenset({"p", "td", "th", "tr", "tbody", "thead", "tfoot", "option", "colgroup"})
+# Items close the one before of their kind, unless something special stands between.
+_ITEMS = {"li": frozenset({"li"}), "dd": frozenset({"dd", "dt"}), "dt": frozenset({"dd", "dt"})}
 # Elements that stay on a list when their parent closes and are opened again in what follows.
 _FORMATTING_NAMES = "a b big code em font i nobr s small strike strong tt u"
 _FORMATTING = frozenset(_FORMATTING_NAMES.split())
 # End tags inside do not reach elements outside (the "scopes" of section 13.2.4.2).
 _BARRIER_NAMES = "table template applet marquee object button select svg math"
 _BARRIERS = frozenset(_BARRIER_NAMES.split())
-_SPECIAL_NAMES = (
-    "address article aside blockquote body center details dir div dl fieldset figcaption figure footer "
-    "form frameset h1 h2 h3 h4 h5 h6 head header hgroup html iframe main menu nav noembed noframes "
-    "noscript ol plaintext pre script search section style summary textarea title ul xmp"
+# End tags that look for their element in a scope; all others stop at the first special element.
+_SCOPED_NAMES = (
+    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 h2 h3"
+    " h4 h5 h6 header hgroup li dd dt listing main menu nav ol pre search section summary ul"
 )
-_SPECIAL = frozenset(_SPECIAL_NAMES.split())
+_SCOPED = frozenset(_SCOPED_NAMES.split()) | _BARRIERS - {"svg", "math"}
+_OTHER_SPECIAL_NAMES = (
+    "annotation-xml caption desc foreignobject iframe mi mn mo ms mtext noembed noframes noscript plaintext script style"
+    " textarea title xmp"
+)
+_SPECIAL = _SCOPED | _BARRIERS | _SELF_CLOSING | frozenset(_OTHER_SPECIAL_NAMES.split())
+_LIST_SCOPE = _BARRIERS | {"ol", "ul"}
+_PASSED_BY_ITEMS = frozenset({"address", "div"})
 
 
 def is_parsable(html: str) -> bool:
@@ -41,7 +53,7 @@ class _Shape:
     """The stack of open elements as a parser would keep it, at least as deep."""
 
     def __init__(self, *, foreign: bool) -> None:
-        self.skipped = _VOID if foreign else _VOID | _SELF_CLOSING
+        self.skipped = _LEAVES_FOREIGN if foreign else _VOID | _SINGLE | _SELF_CLOSING
         self.stack: list[str] = []
         self.open: dict[str, int] = {}
         self.formatting: list[dict[str, int]] = [{}]
@@ -75,10 +87,22 @@ class _Shape:
             scope[name] = scope.get(name, 0) + 1
             self.formatting_total += 1
             return
+        if name in _ITEMS:
+            self.close_before(name)
         self.stack.append(name)
         self.open[name] = self.open.get(name, 0) + 1
         if name in _BARRIERS:
             self.formatting.append({})
+
+    def close_before(self, item: str) -> None:
+        for index in range(len(self.stack) - 1, -1, -1):
+            self.walked += 1
+            found = self.stack[index]
+            if found in _ITEMS[item]:
+                self.pop_from(index)
+                return
+            if found in _SPECIAL and found not in _PASSED_BY_ITEMS:
+                return
 
     def end(self, name: str) -> None:
         if name in _FORMATTING:
@@ -91,7 +115,7 @@ class _Shape:
 
     def close(self, name: str) -> None:
         """Pop as far as ``name``, unless something stands between that its end tag does not reach beyond."""
-        stops = _BARRIERS if name in _SPECIAL or name in _BARRIERS else _BARRIERS | _SPECIAL
+        stops = _LIST_SCOPE if name == "li" else _BARRIERS if name in _SCOPED else _SPECIAL
         for index in range(len(self.stack) - 1, -1, -1):
             self.walked += 1
             found = self.stack[index]

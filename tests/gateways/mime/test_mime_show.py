@@ -151,6 +151,11 @@ DEEP = {
     "cells in a picture": "<svg>" + "<td>" * 50_000,
     "links": "<a><b>" * 30_000,
     "lists": "<ul><li>" * 20_000,
+    "lists ended from outside": "<ul></li><li>x" * 20_000,
+    "pages in a formula": "<math><caption>" + "<html>x" * 20_000,
+    "items of two kinds of list": "<li><dd>" * 20_000,
+    "pictures ended from inside": "<svg><title><ruby></svg>" * 20_000,
+    "bodies ended and begun again": "<ul><caption></body><body><mi>" * 20_000,
 }
 
 
