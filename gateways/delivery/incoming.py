@@ -60,7 +60,7 @@ def deliver_command(
             acceptance_id=record.acceptance_id,
             content_sha256=envelope.content_sha256,
             refs=refs_of(message_id, parsed.summary.references, parsed.summary.in_reply_to),
-            subject_ref=subject_ref(parsed.base_subject, _correspondents(parsed)),
+            subject_ref=subject_ref(parsed.base_subject, correspondents(parsed)),
             trace=trace.decode(),
             envelope=_recorded_envelope(envelope, recipients),
         ),
@@ -71,7 +71,7 @@ def deliver_command(
         source="inbound",
         has_attachment=any(not attachment.inline for attachment in parsed.attachments),
         own_ref=ref(message_id),
-        is_reply_by_subject=_is_reply_by_subject(parsed),
+        is_reply_by_subject=is_reply_by_subject(parsed),
         blobs=(record.blob, *attachments),
     )
 
@@ -124,12 +124,14 @@ def _shown(addresses: Iterable[Address]) -> tuple[Mailaddress, ...]:
     return tuple(Mailaddress(clean(a.name), clean(a.address)) for a in tuple(addresses)[:MAX_LISTED])
 
 
-def _correspondents(parsed: ParsedMessage) -> list[str]:
+def correspondents(parsed: ParsedMessage) -> list[str]:
+    """The addresses that write and are written to."""
     summary = parsed.summary
     return [a.address for a in (*summary.from_, *summary.to, *summary.cc) if a.address]
 
 
-def _is_reply_by_subject(parsed: ParsedMessage) -> bool:
+def is_reply_by_subject(parsed: ParsedMessage) -> bool:
+    """Whether the subject says "Re:" and the header mentions no other message."""
     summary = parsed.summary
     mentions = summary.in_reply_to or summary.references
     return not mentions and parsed.reply_or_forward and _REPLY.match(summary.subject) is not None
