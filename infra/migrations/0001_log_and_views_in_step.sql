@@ -16,15 +16,6 @@ CREATE TABLE mailboxes (
     erased boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
--- Ends the transaction where a compare-and-set hit fewer rows than it must: somebody wrote without the lock.
-CREATE FUNCTION expect_rows(hit bigint, expected bigint) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF hit <> expected THEN
-        RAISE EXCEPTION 'lost race: % of % heads had moved', expected - hit, expected USING ERRCODE = 'LM001';
-    END IF;
-END
-$$;
-
 CREATE TABLE stored_events (
     originator_id text NOT NULL,
     originator_version bigint NOT NULL,

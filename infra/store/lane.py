@@ -17,22 +17,26 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Connection
 
-from domain.commands import Command, Context, Decided, Outcome, Refusal, digest
+from domain.commands import Command, Context, Decided, Outcome, Refusal, TakeFromOutbox, digest
 from domain.events import RecordedEvent
 from domain.ids import MailboxId, new_id
 from domain.rows import Needs, Rows, RowsMissingError
 from infra.keys import KeyDestroyedError, Keys, MailboxKey
 from infra.sealing import open_sealed, seal
+from infra.store.array_literals import numbers, texts
 from infra.store.effects import write_effects
 from infra.store.mapper import StoredRow, keyed_message, to_stored
 from infra.store.recorder import MailboxRecorder
 from infra.store.row_loading import Loading, lock_mailboxes, mailbox_rows, read_json_as_raw
-from infra.store.row_writing import Written, write_mailboxes, write_rows
+from infra.store.row_writing import Written, mailbox_parameters, write_rows
 from projections.in_step import Touched, changes
 
 MAX_GATHERED = 256
+MANY = 8
+MOMENT_S = 0.002
+"""Where at least `MANY` commands came together, the next gathering waits that long for as many; alone, for nobody."""
 MAX_ROUNDS = 8
 """How often missing rows may be loaded before a decision is called broken."""
 
@@ -41,11 +45,12 @@ _SEEN = (
     " JOIN unnest(%s::text[], %s::text[]) AS n(mailbox_id, command_id)"
     " ON c.mailbox_id = n.mailbox_id AND c.command_id = n.command_id"
 )
-_REMEMBER = (
-    "INSERT INTO commands (mailbox_id, command_id, digest, first_seq, last_seq, answer)"
-    " SELECT * FROM unnest(%s::text[], %s::text[], %b::bytea[], %s::bigint[], %s::bigint[], %b::bytea[])"
+_APPEND = (
+    "SELECT append_commit(%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::bigint[], %s::text[], %b::bytea[],"
+    " %s::text[], %s::bigint[], %s::text[], %b::bytea[],"
+    " %s::json, %s::text[], %b::bytea[], %s::bigint[], %b::bytea[],"
+    " %s::text[], %s::text[], %b::bytea[], %s::bigint[], %s::bigint[], %b::bytea[])"
 )
-_WAKE = "INSERT INTO wake (mailbox_id, head) SELECT * FROM unnest(%s::text[], %s::bigint[])"
 
 
 class MailboxUnknownError(Refusal):
@@ -123,6 +128,7 @@ class Lane:
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._max_gathered = max_gathered
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._last_gathered = 0
         self._closed = False
         self._gate = threading.Lock()
         self._connection: Connection[Any] | None = None
@@ -162,15 +168,20 @@ class Lane:
             self._connection.close()
 
     def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        """What waits; and where many came together last time, for a moment those who have just had their answer."""
         gathered = [first]
+        expected = self._last_gathered * 3 // 4 if self._last_gathered >= MANY else 0
+        deadline = time.monotonic() + MOMENT_S
         while len(gathered) < self._max_gathered:
+            patience_s = deadline - time.monotonic() if len(gathered) < expected else 0
             try:
-                waiting = self._queue.get_nowait()
+                waiting = self._queue.get(timeout=patience_s) if patience_s > 0 else self._queue.get_nowait()
             except queue.Empty:
-                return gathered, False
+                break
             if waiting is None:
                 return gathered, True
             gathered.append(waiting)
+        self._last_gathered = len(gathered)
         return gathered, False
 
     def _append_all(self, gathered: list[_Waiting]) -> None:
@@ -253,7 +264,7 @@ class Lane:
         loading = Loading(connection)
         locked = lock_mailboxes(loading, needs)
         ids = [(w.command.mailbox_id, w.command.command_id) for w in gathered]
-        seen = loading.execute(_SEEN, ([m for m, _ in ids], [c for _, c in ids]))
+        seen = loading.execute(_SEEN, (texts([m for m, _ in ids]), texts([c for _, c in ids])))
         now_ms = self._clock_ms()
         loading.ask(needs, now_ms)
         pipeline.sync()
@@ -319,6 +330,9 @@ class Lane:
                     batch.salted.append((row, message_id))
                 mailbox.head_hash = row.hash
                 changes(rows, (RecordedEvent(row.seq, row.topic, at, event),), touched)
+        for effect in decided.effects:
+            if isinstance(effect, TakeFromOutbox) and (sub := rows.submissions.get(effect.submission_id)) is not None:
+                sub.waiting = False
         answer = {"seq": mailbox.head} | decided.answer
         ran = _Ran(waiting, decided, first_seq, mailbox.head, answer, _sealed_answer(key, command, answer))
         batch.ran.append(ran)
@@ -326,29 +340,20 @@ class Lane:
 
     def _write(self, connection: Connection[Any], pipeline: psycopg.Pipeline, batch: _Batch) -> None:
         cursor = connection.cursor()
-        if batch.stored:
-            MailboxRecorder.insert_rows(cursor, batch.stored, batch.salted)
-            written = batch.written()
-            write_mailboxes(cursor, written)
+        written = batch.written()
+        if written:
             write_rows(cursor, written)
-            heads = [(m, batch.rows[m].mailbox.head) for m in batch.changed]
-            cursor.execute(_WAKE, ([m for m, _ in heads], [h for _, h in heads]), prepare=True)
-        self._remember(cursor, batch)
+        parameters = (
+            *MailboxRecorder.parameters(batch.stored, batch.salted),
+            *mailbox_parameters(written),
+            *_command_parameters(batch.ran),
+        )
+        cursor.execute(_APPEND, parameters, prepare=True)
         effects = [(ran.waiting.command.mailbox_id, effect) for ran in batch.ran for effect in ran.decided.effects]
         if effects:
             write_effects(cursor, effects, now_ms=self._clock_ms(), retention_days=self._retention_days)
         connection.execute("COMMIT")
         pipeline.sync()
-
-    @staticmethod
-    def _remember(cursor: Cursor[Any], batch: _Batch) -> None:
-        columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
-        for ran in batch.ran:
-            command = ran.waiting.command
-            place = (command.mailbox_id, command.command_id, ran.waiting.digest)
-            for column, value in zip(columns, (*place, ran.first_seq, ran.last_seq, ran.sealed_answer), strict=True):
-                column.append(value)
-        cursor.execute(_REMEMBER, columns, prepare=True)
 
     def _answer(self, batch: _Batch) -> None:
         if batch.changed:
@@ -359,6 +364,17 @@ class Lane:
             waiting.future.set_result(outcome)
         for ran in batch.ran:
             ran.waiting.future.set_result(Outcome(ran.last_seq, ran.first_seq, ran.answer))
+
+
+def _command_parameters(ran: Sequence[_Ran]) -> tuple[Any, ...]:
+    return (
+        texts([one.waiting.command.mailbox_id for one in ran]),
+        texts([one.waiting.command.command_id for one in ran]),
+        [one.waiting.digest for one in ran],
+        numbers(one.first_seq for one in ran),
+        numbers(one.last_seq for one in ran),
+        [one.sealed_answer for one in ran],
+    )
 
 
 class _MissingRowsError(Exception):

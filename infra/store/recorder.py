@@ -17,6 +17,7 @@ from psycopg.rows import DictRow, tuple_row
 
 from domain.chain import GENESIS
 from domain.ids import MailboxId
+from infra.store.array_literals import numbers, texts
 from infra.store.mapper import StoredRow, row_from
 
 _COLUMNS = (
@@ -35,14 +36,6 @@ SELECT_PAGE = (
     f" FROM m LEFT JOIN LATERAL (SELECT {_COLUMNS} WHERE e.originator_id = m.mailbox_id"
     " AND e.originator_version > %s AND e.originator_version <= m.head"
     " ORDER BY e.originator_version LIMIT %s) p ON true"
-)
-INSERT_EVENTS = (
-    "INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, key_id, hash)"
-    " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::bigint[], %s::text[], %b::bytea[])"
-)
-INSERT_SALTS = (
-    "INSERT INTO message_salts (mailbox_id, seq, message_id, salt)"
-    " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %b::bytea[])"
 )
 
 
@@ -67,38 +60,27 @@ def datastore(conninfo: str, *, pool_size: int = 4, max_overflow: int = 12) -> P
 
 
 class MailboxRecorder(PostgresApplicationRecorder):
-    """Reads and appends rows of the log. Appends of commands go through the lane, which uses `insert_rows`."""
+    """Reads and appends rows of the log. Appends of commands go through the lane, which uses `parameters`."""
 
     def create_table(self) -> None:
         """Nothing: tables come from migrations."""
 
     @staticmethod
-    def insert_rows(cursor: Cursor[Any], rows: Sequence[StoredRow], salted: Sequence[tuple[StoredRow, str]]) -> None:
-        """Insert rows and the salts of those that have a personal section, within the caller's transaction."""
-        cursor.execute(
-            INSERT_EVENTS,
-            (
-                [row.mailbox_id for row in rows],
-                [row.seq for row in rows],
-                [row.topic for row in rows],
-                [row.state for row in rows],
-                [row.recorded_at for row in rows],
-                [row.key_id for row in rows],
-                [row.hash for row in rows],
-            ),
-            prepare=True,
+    def parameters(rows: Sequence[StoredRow], salted: Sequence[tuple[StoredRow, str]]) -> tuple[Any, ...]:
+        """The parameters of `append_commit` for rows and for the salts of those that have a personal section."""
+        return (
+            texts([row.mailbox_id for row in rows]),
+            numbers(row.seq for row in rows),
+            texts([row.topic for row in rows]),
+            [row.state for row in rows],
+            numbers(row.recorded_at for row in rows),
+            texts([row.key_id for row in rows]),
+            [row.hash for row in rows],
+            texts([row.mailbox_id for row, _ in salted]),
+            numbers(row.seq for row, _ in salted),
+            texts([message_id for _, message_id in salted]),
+            [row.salt for row, _ in salted],
         )
-        if salted:
-            cursor.execute(
-                INSERT_SALTS,
-                (
-                    [row.mailbox_id for row, _ in salted],
-                    [row.seq for row, _ in salted],
-                    [message_id for _, message_id in salted],
-                    [row.salt for row, _ in salted],
-                ),
-                prepare=True,
-            )
 
     def _insert_stored_events(
         self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any

@@ -15,6 +15,7 @@ from psycopg.types.json import set_json_loads
 from domain.ids import MailboxId, ThreadId
 from domain.rows import ALL_MAIL, MailboxRow, Needs, Rows
 from domain.times import DAY_MS
+from infra.store.array_literals import numbers, texts
 from infra.store.row_tables import (
     DOCUMENTS,
     DRAFTS,
@@ -144,7 +145,9 @@ class Loading:
     def _ask(self, statement: str, wanted: Mapping[MailboxId, Iterable[Any]], take: _Take) -> None:
         pairs = [(mailbox_id, key) for mailbox_id, keys in wanted.items() for key in keys]
         if pairs:
-            cursor = self.execute(statement, ([m for m, _ in pairs], [k for _, k in pairs]))
+            keys = [key for _, key in pairs]
+            second = texts(keys) if isinstance(keys[0], str) else numbers(keys)
+            cursor = self.execute(statement, (texts([mailbox_id for mailbox_id, _ in pairs]), second))
             self._asked.append((cursor, take))
 
     def ask(self, needs: Mapping[MailboxId, Needs], now_ms: int) -> None:
@@ -202,7 +205,7 @@ class Loading:
 
 def lock_mailboxes(loading: Loading, mailbox_ids: Iterable[MailboxId]) -> Cursor[Any]:
     """Queue the lock on the mailbox rows, in id order."""
-    return loading.execute(LOCK_MAILBOXES, (sorted(mailbox_ids),))
+    return loading.execute(LOCK_MAILBOXES, (texts(sorted(mailbox_ids)),))
 
 
 def mailbox_rows(cursor: Cursor[Any]) -> dict[MailboxId, Rows]:

@@ -1,4 +1,4 @@
-"""The tables of the rows in step: their columns in the order of the structs, and the SQL made of them."""
+"""The tables of the rows in step: their columns in the order of the structs. Writing them is migration 0008's."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,19 +30,6 @@ class RowTable(msgspec.Struct, frozen=True):
     def columns(self) -> str:
         """The row's columns, for a select list aliased `x`."""
         return ", ".join(f"x.{name}" for name in self.types)
-
-    @property
-    def upsert(self) -> str:
-        """One statement that writes any number of rows, given as one JSON array of objects."""
-        names = ", ".join(self.types)
-        typed = ", ".join(f"{name} {kind}" for name, kind in self.types.items())
-        updates = ", ".join(f"{name} = excluded.{name}" for name in self.types if name not in self.key)
-        return (
-            f"INSERT INTO {self.name} (mailbox_id, generation, {names})"
-            f" SELECT mailbox_id, generation, {names} FROM json_to_recordset(%s::json)"
-            f" AS r(mailbox_id text, generation integer, {typed})"
-            f" ON CONFLICT (mailbox_id, generation, {', '.join(self.key)}) DO UPDATE SET {updates}"
-        )
 
     def row(self, values: Iterable[Any]) -> Any:
         """A row from the values of `columns`."""

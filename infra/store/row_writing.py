@@ -1,46 +1,24 @@
-"""Writing the rows that the events touched: one statement a table, each row once, the rows as one JSON array."""
+"""Writing the rows that the events touched, each once, each table's rows as one JSON array (migration 0008)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from psycopg import Cursor
 
 from domain.rows import MailboxRow, Rows
-from infra.store.row_tables import (
-    DOCUMENTS,
-    DRAFTS,
-    LABELS,
-    MEMBERSHIPS,
-    MESSAGES,
-    REFERENCES,
-    SUBMISSIONS,
-    THREADS,
-    RowTable,
-)
+from infra.store.array_literals import numbers, texts
 from projections.in_step import Touched
 
 _encode = msgspec.json.Encoder().encode
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-
+_PLACES = ("messages", "memberships", "labels", "threads", "references", "drafts", "submissions", "documents")
+_WRITE = f"SELECT write_rows({', '.join(['%s::json'] * len(_PLACES))})"
 _LEAD = (
     "UPDATE thread_references x SET thread_id = n.into_id"
     " FROM unnest(%s::text[], %s::integer[], %s::text[], %s::text[]) AS n(mailbox_id, generation, from_id, into_id)"
     " WHERE x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.thread_id = n.from_id"
-)
-_UPDATE_MAILBOXES = (
-    "WITH hit AS (UPDATE mailboxes x SET head = r.head, head_hash = r.hash, recorded_at = r.recorded_at,"
-    " used_bytes = r.used_bytes, quota_bytes = r.quota_bytes, quota_warned = r.quota_warned, messages = r.messages,"
-    " last_uid_validity = r.last_uid_validity, sending_blocked = r.sending_blocked,"
-    " sending_halved = r.sending_halved, erased = r.erased"
-    " FROM (SELECT j.*, h.hash, h.head_before, h.hash_before FROM json_to_recordset(%s::json) AS j(mailbox_id text,"
-    " head bigint, recorded_at bigint, used_bytes bigint, quota_bytes bigint, quota_warned smallint, messages bigint,"
-    " last_uid_validity bigint, sending_blocked boolean, sending_halved boolean, erased boolean)"
-    " JOIN unnest(%s::text[], %b::bytea[], %s::bigint[], %b::bytea[]) AS h(id, hash, head_before, hash_before)"
-    " ON h.id = j.mailbox_id) r"
-    " WHERE x.mailbox_id = r.mailbox_id AND x.head = r.head_before AND x.head_hash = r.hash_before RETURNING 1)"
-    " SELECT expect_rows((SELECT count(*) FROM hit), %s)"
 )
 
 
@@ -53,41 +31,30 @@ class Written(msgspec.Struct, frozen=True):
     hash_before: bytes
 
 
-def write_rows(cursor: Cursor[Any], written: Iterable[Written], *, generation: int | None = None) -> None:
-    """Queue one upsert for each table that was touched. `generation` other than the live one: a rebuild."""
-    sets = list(written)
+def write_rows(cursor: Cursor[Any], sets: Sequence[Written], *, generation: int | None = None) -> None:
+    """Queue the rows of all tables. `generation` other than the live one: a rebuild."""
     led = [(item, pair) for item in sets for pair in item.touched.threads_led]
     if led:
         cursor.execute(
             _LEAD,
             (
-                [item.rows.mailbox.mailbox_id for item, _ in led],
-                [generation or item.rows.mailbox.generation for item, _ in led],
-                [source for _, (source, _) in led],
-                [into for _, (_, into) in led],
+                texts([item.rows.mailbox.mailbox_id for item, _ in led]),
+                numbers(generation or item.rows.mailbox.generation for item, _ in led),
+                texts([source for _, (source, _) in led]),
+                texts([into for _, (_, into) in led]),
             ),
             prepare=True,
         )
-    for table, name in _PLACES:
-        encoded = [
-            _prefixed(item.rows.mailbox, getattr(item.rows, name)[key], generation)
-            for item in sets
-            for key in getattr(item.touched, name)
-        ]
-        if encoded:
-            cursor.execute(table.upsert, ((b"[" + b",".join(encoded) + b"]").decode(),), prepare=True)
+    cursor.execute(_WRITE, [_array(sets, place, generation) for place in _PLACES], prepare=True)
 
 
-_PLACES: tuple[tuple[RowTable, str], ...] = (
-    (MESSAGES, "messages"),
-    (MEMBERSHIPS, "memberships"),
-    (LABELS, "labels"),
-    (THREADS, "threads"),
-    (REFERENCES, "references"),
-    (DRAFTS, "drafts"),
-    (SUBMISSIONS, "submissions"),
-    (DOCUMENTS, "documents"),
-)
+def _array(sets: Iterable[Written], place: str, generation: int | None) -> str | None:
+    encoded = [
+        _prefixed(item.rows.mailbox, getattr(item.rows, place)[key], generation)
+        for item in sets
+        for key in getattr(item.touched, place)
+    ]
+    return (b"[" + b",".join(encoded) + b"]").decode() if encoded else None
 
 
 def _prefixed(mailbox: MailboxRow, row: Any, generation: int | None) -> bytes:
@@ -103,19 +70,15 @@ def _without_nul(json: bytes) -> bytes:
     return _NUL.sub(rb"\1\\ufffd", json) if rb"\u0000" in json else json
 
 
-def write_mailboxes(cursor: Cursor[Any], written: Iterable[Written]) -> None:
-    """Queue the compare-and-set of the mailbox rows; it ends the transaction (SQLSTATE LM001) if a head had moved."""
-    sets = list(written)
+def mailbox_parameters(sets: Sequence[Written]) -> tuple[Any, ...]:
+    """The parameters of `append_commit` for the compare-and-set of the mailbox rows."""
+    if not sets:
+        return None, "{}", [], "{}", []
     bare = [msgspec.structs.replace(item.rows.mailbox, head_hash=b"") for item in sets]
-    cursor.execute(
-        _UPDATE_MAILBOXES,
-        (
-            _encode(bare).decode(),
-            [item.rows.mailbox.mailbox_id for item in sets],
-            [item.rows.mailbox.head_hash for item in sets],
-            [item.head_before for item in sets],
-            [item.hash_before for item in sets],
-            len(sets),
-        ),
-        prepare=True,
+    return (
+        _encode(bare).decode(),
+        texts([item.rows.mailbox.mailbox_id for item in sets]),
+        [item.rows.mailbox.head_hash for item in sets],
+        numbers(item.head_before for item in sets),
+        [item.hash_before for item in sets],
     )
