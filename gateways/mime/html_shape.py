@@ -12,6 +12,7 @@ MAX_TREE_DEPTH = 400
 _MAX_REOPENED = 2_000_000
 _MAX_WALKED = 5_000_000
 
+_RUBY = re.compile(r"<r[tpb]")
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>\x00]{0,40})")
 _VOID_NAMES = "area base br col embed hr img input link meta param source track wbr frame keygen"
 _VOID = frozenset(_VOID_NAMES.split())
@@ -36,8 +37,8 @@ _SCOPED_NAMES = (
 )
 _SCOPED = frozenset(_SCOPED_NAMES.split()) | _BARRIERS - {"svg", "math"}
 _OTHER_SPECIAL_NAMES = (
-    "annotation-xml caption desc foreignobject iframe mi mn mo ms mtext noembed noframes noscript plaintext script style"
-    " textarea title xmp"
+    "annotation-xml caption desc foreignobject iframe mi mn mo ms mtext noembed noframes noscript plaintext script"
+    " style textarea title xmp"
 )
 _SPECIAL = _SCOPED | _BARRIERS | _SELF_CLOSING | frozenset(_OTHER_SPECIAL_NAMES.split())
 _LIST_SCOPE = _BARRIERS | {"ol", "ul"}
@@ -46,13 +47,16 @@ _PASSED_BY_ITEMS = frozenset({"address", "div"})
 
 def is_parsable(html: str) -> bool:
     """Whether a parser's time and memory for ``html`` stay small: its size, tags, depth and reopened elements."""
-    return len(html) <= MAX_HTML_CHARS and _Shape(foreign="<svg" in html.lower() or "<math" in html.lower()).fits(html)
+    return len(html) <= MAX_HTML_CHARS and _Shape(html.lower()).fits()
 
 
 class _Shape:
     """The stack of open elements as a parser would keep it, at least as deep."""
 
-    def __init__(self, *, foreign: bool) -> None:
+    def __init__(self, html: str) -> None:
+        self.html = html
+        foreign = "<svg" in html or "<math" in html
+        self.ruby = _RUBY.search(html) is not None  # ruby text ends an item above it: then no item ends another
         self.skipped = _LEAVES_FOREIGN if foreign else _VOID | _SINGLE | _SELF_CLOSING
         self.stack: list[str] = []
         self.open: dict[str, int] = {}
@@ -61,11 +65,11 @@ class _Shape:
         self.reopened = 0
         self.walked = 0
 
-    def fits(self, html: str) -> bool:
-        for count, tag in enumerate(_TAG.finditer(html)):
+    def fits(self) -> bool:
+        for count, tag in enumerate(_TAG.finditer(self.html)):
             if count >= MAX_TAGS:
                 return False
-            name = tag[2].lower()
+            name = tag[2]
             if name not in _FORMATTING:
                 self.reopened += self.formatting_total
             if name not in self.skipped:
@@ -87,7 +91,7 @@ class _Shape:
             scope[name] = scope.get(name, 0) + 1
             self.formatting_total += 1
             return
-        if name in _ITEMS:
+        if name in _ITEMS and not self.ruby:
             self.close_before(name)
         self.stack.append(name)
         self.open[name] = self.open.get(name, 0) + 1

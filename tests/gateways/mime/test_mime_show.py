@@ -153,6 +153,7 @@ DEEP = {
     "lists": "<ul><li>" * 20_000,
     "lists ended from outside": "<ul></li><li>x" * 20_000,
     "pages in a formula": "<math><caption>" + "<html>x" * 20_000,
+    "items ended by ruby text": "<ruby>" + "<rt><span><li>x" * 20_000,
     "items of two kinds of list": "<li><dd>" * 20_000,
     "pictures ended from inside": "<svg><title><ruby></svg>" * 20_000,
     "bodies ended and begun again": "<ul><caption></body><body><mi>" * 20_000,
