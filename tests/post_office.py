@@ -14,15 +14,19 @@ from psycopg_pool import ConnectionPool
 from domain.addresses import EmailAddress
 from domain.decisions import OpenMailbox
 from domain.ids import MailboxId, new_id
+from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.directory import DirectoryEntry
 from gateways.envelope import Envelope, Recipient
 from infra.delivery_book import PostgresBook
 from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
+from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.reception import QueueReception
 from infra.store.lane import Lane
+from infra.store.reading import StreamReader
+from infra.store.recorder import MailboxRecorder, datastore
 
 DOMAIN = "example.test"
 MAIL = (
@@ -95,6 +99,20 @@ class PostOffice:
             "clock_ms": self.now_ms,
         }
         return DeliveryWorker(**(parts | changes))
+
+    def sender(self, **changes: Any) -> Sender:
+        reader = StreamReader(MailboxRecorder(datastore(self.url)), self.keys)
+        parts = {
+            "outbox": PostgresOutbox(self.pool.connection, reader, clock_ms=self.now_ms),
+            "queue": self.queue,
+            "blobs": self.blobs,
+            "appender": self.lane,
+            "domains": frozenset({DOMAIN}),
+            "hostname": "mx.example.test",
+            "outages": (OperationalError, InterfaceError),
+            "clock_ms": self.now_ms,
+        }
+        return Sender(**(parts | changes))
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self.pool.connection() as connection:

@@ -116,7 +116,7 @@ def personal_of(parsed: ParsedMessage) -> MessagePersonal:
 
 
 def clean(text: str) -> str:
-    """The text with U+FFFD for NUL and for what no UTF-8 can spell."""
+    """The text with U+FFFD for NUL and a question mark for a lone surrogate."""
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 

@@ -28,7 +28,9 @@ class Command:
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
+}
 
 
 def main() -> None:

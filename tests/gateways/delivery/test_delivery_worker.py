@@ -1,15 +1,280 @@
 """From the 250 into the mailbox."""
 
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.ids import MailboxId
+from gateways.delivery.incoming import clean
+from gateways.envelope import Envelope, Recipient
+from gateways.mail_objects import attachments_of, read_mail
+from infra.extracts import Extracts
+from infra.store.reading import StreamReader
+from infra.store.recorder import MailboxRecorder, datastore
+from tests.contracts.queue import Clock
 from tests.post_office import MAIL, PostOffice
+
+DAY_S = 86_400
+CONTENT = bytes(range(256)) * 400
+
+
+def delivered(office: PostOffice, mailbox_id: str) -> list[Any]:
+    """The `MessageDelivered` events of a mailbox."""
+    reader = StreamReader(MailboxRecorder(datastore(office.url)), office.keys)
+    return [r.event for r in reader.recorded(MailboxId(mailbox_id)) if r.topic == "MessageDelivered"]
+
+
+def with_attachment(number: int) -> bytes:
+    head = MAIL.replace(
+        b"\r\n\r\n", b'\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\n'
+    )
+    encoded = base64.encodebytes(CONTENT).replace(b"\n", b"\r\n")
+    part = b"--b\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename=f.png\r\n"
+    return head % b"%d" % number + part + b"Content-Transfer-Encoding: base64\r\n\r\n" + encoded + b"--b--\r\n"
 
 
 def test_what_was_accepted_is_in_the_inbox_of_its_recipient(office: PostOffice) -> None:
     raw = MAIL % b"1"
-    envelope = office.accept(raw, "ann@example.test")
+    office.accept(raw, "ann@example.test")
     assert office.worker().run_due() == 1
     (message,) = office.inbox("m1")
     assert message["subject"] == "Hello"
     assert office.blobs.read(message["blob"]) == raw
     assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
     assert office.rows("SELECT holder FROM blob_references") == [(f"mailbox:m1:{message['id']}",)]
-    assert envelope.acceptance_id in message["blob"]
+
+
+def test_alias_and_tag_of_one_mailbox_give_one_copy_and_others_their_own(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "anna@example.test", "ann+news@example.test", "carl@example.test")
+    office.worker().run_due()
+    (for_ann,), (for_carl,) = office.inbox("m1"), office.inbox("m2")
+    assert for_ann["blob"] == for_carl["blob"]
+    (event,) = delivered(office, "m1")
+    assert "Delivered-To: anna@example.test\r\n" in event.server.trace
+    assert "carl" not in event.server.trace
+    kept = msgspec.json.decode(event.server.envelope, type=Envelope)
+    assert [r.forward_path for r in kept.recipients] == ["anna@example.test", "ann+news@example.test"]
+
+
+def test_the_size_is_that_of_trace_block_and_bytes(office: PostOffice) -> None:
+    raw = MAIL % b"1"
+    office.accept(raw, "ann@example.test")
+    office.worker().run_due()
+    (event,) = delivered(office, "m1")
+    assert event.server.trace.startswith("Return-Path: <bob@elsewhere.test>\r\n")
+    assert office.inbox("m1")[0]["size"] == len(event.server.trace.encode()) + len(raw) == event.size
+
+
+def test_results_forged_in_our_name_are_cut_out_of_what_is_stored(office: PostOffice) -> None:
+    raw = MAIL % b"1"
+    forged = b"Authentication-Results: MX.example.test;\r\n\tdkim=pass\r\n"
+    foreign = b"Authentication-Results: other.test; spf=pass\r\n"
+    office.accept(forged + foreign + raw, "ann@example.test")
+    office.worker().run_due()
+    (message,) = office.inbox("m1")
+    assert office.blobs.read(message["blob"]) == foreign + raw
+    (event,) = delivered(office, "m1")
+    assert event.size == len(event.server.trace.encode()) + len(foreign + raw)
+
+
+def test_answers_stand_in_the_thread_of_what_they_answer(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "ann@example.test")
+    office.accept(b"In-Reply-To: <1@elsewhere.test>\r\n" + MAIL % b"2", "ann@example.test")
+    office.worker().run_due()
+    first, second = office.inbox("m1")
+    assert first["thread_id"] == second["thread_id"]
+
+
+def test_what_a_database_refuses_becomes_the_replacement_character(office: PostOffice) -> None:
+    assert clean("He\0llo \ud800") == "He\ufffdllo ?"
+    office.accept((MAIL % b"1").replace(b"Hello", b"He\0llo =?utf-8?q?a=00b?= \xff"), "ann@example.test")
+    office.worker().run_due()
+    assert "\0" not in office.inbox("m1")[0]["subject"]
+
+
+def test_a_large_attachment_is_stored_once_for_all_and_held_by_each_mailbox(office: PostOffice) -> None:
+    raws = [with_attachment(1), with_attachment(2)]
+    for raw in raws:
+        office.accept(raw, "ann@example.test", "carl@example.test")
+    office.worker().run_due()
+    messages = office.inbox("m1")
+    for raw, message in zip(raws, messages, strict=True):
+        assert office.blobs.size(message["blob"]) < 2_000
+        assert read_mail(office.blobs, message["blob"]) == raw
+        (attachment,) = attachments_of(office.blobs, message["blob"])
+        held = office.rows("SELECT name FROM blob_references WHERE holder = %s", f"mailbox:m1:{message['id']}")
+        assert {name for (name,) in held} == {message["blob"], attachment}
+    assert len(list(office.blobs.names("attachments/"))) == 1
+    assert office.rows("SELECT count(*) FROM blob_references WHERE holder NOT LIKE 'mailbox:%%'") == [(0,)]
+
+
+def test_a_message_made_to_look_like_one_with_holes_is_given_back_as_it_came(office: PostOffice) -> None:
+    victim = with_attachment(1)
+    office.accept(victim, "carl@example.test")
+    office.worker().run_due()
+    stolen = office.blobs.read(office.inbox("m2")[0]["blob"])
+    office.accept(stolen, "ann@example.test")
+    office.worker().run_due()
+    assert read_mail(office.blobs, office.inbox("m1")[0]["blob"]) == stolen
+
+
+def test_what_was_read_once_is_not_read_again(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "ann@example.test")
+    office.worker().run_due()
+    blob = office.inbox("m1")[0]["blob"]
+
+    def never(name: str) -> bytes:
+        raise AssertionError(name)
+
+    assert Extracts(office.pool.connection, never).extract(blob).summary.subject == "Hello"
+    office.rows("DELETE FROM extracts RETURNING blob")
+    assert Extracts(office.pool.connection, office.blobs.read).extract(blob).text.strip() == "How are you?"
+    assert Extracts(office.pool.connection, never).extract(blob).summary.subject == "Hello"
+
+
+def test_a_senders_repeat_within_seven_days_is_the_same_mail(office: PostOffice, clock: Clock) -> None:
+    office.accept(MAIL % b"1", "ann@example.test")
+    office.worker().run_due()
+    clock.advance(7 * DAY_S)
+    office.accept(MAIL % b"1", "ann@example.test", "carl@example.test")
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == len(office.inbox("m2")) == 1
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+
+
+def test_two_repeats_in_one_batch_are_one_mail(office: PostOffice) -> None:
+    for _ in range(3):
+        office.accept(MAIL % b"1", "ann@example.test")
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+
+
+def test_after_seven_days_it_is_another_mail_and_the_window_begins_anew(office: PostOffice, clock: Clock) -> None:
+    for pause_s, expected in ((0, 1), (7 * DAY_S + 1, 2), (7 * DAY_S, 2), (2, 3)):
+        clock.advance(pause_s)
+        office.accept(MAIL % b"1", "ann@example.test")
+        office.worker().run_due()
+        assert len(office.inbox("m1")) == expected
+
+
+def test_the_same_words_under_another_message_id_are_another_mail(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "ann@example.test")
+    office.accept(MAIL % b"2", "ann@example.test")
+    without = (MAIL % b"3").replace(b"Message-ID", b"X-Id")
+    office.accept(without, "ann@example.test")
+    office.accept(without, "ann@example.test")
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == 4
+
+
+def test_who_is_gone_since_is_told_to_the_sender_by_a_notification(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "ann@example.test", "gone@example.test", reverse_path="carl@example.test")
+    office.worker().run_due()
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+    (told,) = office.inbox("m2")
+    assert told["subject"] == "Undelivered mail returned to sender"
+    raw = office.blobs.read(told["blob"])
+    assert b"Content-Type: multipart/report; report-type=delivery-status" in raw
+    assert b"Final-Recipient: rfc822; gone@example.test\r\nAction: failed\r\nStatus: 5.1.1\r\n" in raw
+    assert b"Message-ID: <1@elsewhere.test>" in raw
+    assert delivered(office, "m2")[0].server.trace.startswith("Return-Path: <>\r\n")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reverse_path": ""},
+        {"reverse_path": "carl@example.test", "recipients": (Recipient("gone@example.test", notify=("NEVER",)),)},
+    ],
+)
+def test_nobody_is_told_of_a_notification_or_against_his_wish(office: PostOffice, changes: dict[str, Any]) -> None:
+    office.accept(MAIL % b"1", "gone@example.test", **changes)
+    office.worker().run_due()
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+    assert office.inbox("m2") == []
+
+
+def test_a_notification_for_another_host_is_kept_until_there_is_a_relay(office: PostOffice, clock: Clock) -> None:
+    office.accept(MAIL % b"1", "gone@example.test")
+    office.worker().run_due()
+    for _ in range(5):
+        office.worker().run_due()
+        clock.advance(4 * 3600)
+    failed = office.rows("SELECT failures, error FROM queue_failures")
+    assert failed == [(0, "no relay is configured yet: kept until one is")]
+
+
+def test_mail_for_a_mailbox_whose_opening_was_interrupted_finishes_it(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "late@example.test")
+    office.directory.entries["late@example.test"] = office.directory.entries["ann@example.test"].__class__(
+        MailboxId("m9"), "opening"
+    )
+
+    def finish(mailbox_id: MailboxId) -> bool:
+        office.open_mailbox(mailbox_id)
+        return True
+
+    worker = office.worker(finish_opening=finish)
+    worker.run_due()
+    worker.run_due()
+    assert len(office.inbox("m9")) == 1
+
+
+def test_a_record_whose_object_is_lost_becomes_a_dead_letter_at_the_third_failure(
+    office: PostOffice, clock: Clock
+) -> None:
+    office.accept(MAIL % b"1", "ann@example.test", "carl@example.test")
+    (blob,) = office.blobs.names("emails/")
+    office.blobs.delete(blob)
+    office.accept(MAIL % b"2", "ann@example.test")
+    for pause_s in (0, 61, 241):
+        clock.advance(pause_s)
+        office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+    dead = office.rows("SELECT address, error FROM dead_letters ORDER BY recipient")
+    assert [address for address, _ in dead] == ["ann@example.test", "carl@example.test"]
+    assert all(error.startswith("BlobMissingError") for _, error in dead)
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+
+
+class Unplugged:
+    """A blob store whose server does not answer while `out` is set."""
+
+    def __init__(self, blobs: Any) -> None:
+        self._blobs = blobs
+        self.out = True
+
+    def __getattr__(self, name: str) -> Any:
+        if self.out:
+            raise OSError("no route to host")
+        return getattr(self._blobs, name)
+
+
+def test_an_outage_of_the_blob_store_is_waited_out_and_counts_for_nothing(office: PostOffice, clock: Clock) -> None:
+    office.accept(MAIL % b"1", "ann@example.test")
+    blobs = Unplugged(office.blobs)
+    worker = office.worker(blobs=blobs)
+    for _ in range(10):
+        worker.run_due()
+        clock.advance(6)
+    assert office.rows("SELECT failures FROM queue_failures") == [(0,)]
+    blobs.out = False
+    worker.run_due()
+    assert len(office.inbox("m1")) == 1
+
+
+def test_a_record_at_which_workers_die_is_tried_alone_and_then_buried(office: PostOffice, clock: Clock) -> None:
+    for number in range(3):
+        office.accept(MAIL % b"%d" % number, "ann@example.test")
+    poison = office.rows("SELECT acceptance_id FROM queue_records ORDER BY acceptance_id LIMIT 1")[0][0]
+    office.rows(
+        "UPDATE queue_records SET interruptions = 4, leased_by = 'dead' WHERE acceptance_id = %s RETURNING 1", poison
+    )
+    worker = office.worker()
+    worker.run_due()
+    assert office.rows("SELECT acceptance_id FROM dead_letters") == [(poison,)]
+    worker.run_due()
+    assert len(office.inbox("m1")) == 2
