@@ -1,0 +1,172 @@
+"""From the outbox into the queue."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.decisions import SubmitNew, UndoSubmission
+from domain.decisions.delivery import Composed
+from domain.events import MessageServer, SubmissionRecipient
+from domain.ids import MailboxId, SubmissionId
+from domain.refusals import AlreadySentError
+from gateways.delivery.incoming import personal_of
+from gateways.mime.parse import parse
+from infra import blob_references
+from tests.contracts.queue import Clock
+from tests.post_office import MAIL, PostOffice
+
+RAW = b"Bcc: secret@example.test\r\n" + MAIL % b"sent"
+BLOB = "emails/2026/11/22/draft.eml"
+HOUR_S = 3600
+
+
+def submit(office: PostOffice, *recipients: str, undo_s: int = 10) -> str:
+    """Carl sends RAW to them; the submission's id."""
+    office.blobs.put(BLOB, RAW)
+    with office.pool.connection() as connection:
+        blob_references.touch(connection, {BLOB: len(RAW)})
+    message = Composed(
+        personal=personal_of(parse(RAW)), server=MessageServer(blob=BLOB), size=len(RAW), received_at=office.now_ms()
+    )
+    command = SubmitNew(
+        mailbox_id=MailboxId("m2"),
+        command_id="submit",
+        mail_from="carl@example.test",
+        recipients=tuple(SubmissionRecipient(address) for address in recipients),
+        send_at_ms=office.now_ms(),
+        undo_until_ms=office.now_ms() + undo_s * 1000,
+        stream="personal",
+        message=message,
+    )
+    return str(office.lane.run(command).answer["submission_id"])
+
+
+def statuses(office: PostOffice) -> list[dict[str, Any]]:
+    ((recipients,),) = office.rows("SELECT recipients::text FROM submissions")
+    return list(msgspec.json.decode(recipients))
+
+
+def test_what_is_sent_is_in_the_inbox_without_bcc_once_the_undo_window_is_over(
+    office: PostOffice, clock: Clock
+) -> None:
+    submit(office, "ann@example.test", "anna@example.test")
+    sender = office.sender()
+    assert sender.run_due() == 0
+    clock.advance(10)
+    assert sender.run_due() == 1
+    office.worker().run_due()
+    (message,) = office.inbox("m1")
+    assert office.blobs.read(message["blob"]) == MAIL % b"sent"
+    assert [r["status"] for r in statuses(office)] == ["delivered", "delivered"]
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]
+    assert office.rows("SELECT count(*) FROM blob_references WHERE holder NOT LIKE 'mailbox:%%'") == [(0,)]
+
+
+def test_an_undo_in_time_sends_nothing_and_a_late_one_is_refused(office: PostOffice, clock: Clock) -> None:
+    submission = SubmissionId(submit(office, "ann@example.test"))
+    undo = UndoSubmission(mailbox_id=MailboxId("m2"), command_id="undo", submission_id=submission)
+    office.lane.run(undo)
+    clock.advance(10)
+    assert office.sender().run_due() == 0
+
+
+def test_after_the_claim_there_is_no_undo(office: PostOffice, clock: Clock) -> None:
+    submission = SubmissionId(submit(office, "ann@example.test"))
+    clock.advance(10)
+    office.sender().run_due()
+    undo = UndoSubmission(mailbox_id=MailboxId("m2"), command_id="undo", submission_id=submission)
+    with pytest.raises(AlreadySentError):
+        office.lane.run(undo)
+
+
+def test_an_unknown_recipient_here_bounces_and_the_sender_gets_a_notification(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test", "nobody@example.test")
+    clock.advance(10)
+    office.sender().run_due()
+    office.worker().run_due()
+    office.worker().run_due()
+    told = statuses(office)
+    assert [r["status"] for r in told] == ["delivered", "bounced"]
+    assert told[1]["last_reply"].startswith("550 5.1.1 ")
+    (notice,) = office.inbox("m2")
+    assert b"Final-Recipient: rfc822; nobody@example.test" in office.blobs.read(notice["blob"])
+
+
+def test_recipients_elsewhere_are_kept_until_there_is_a_relay(office: PostOffice, clock: Clock) -> None:
+    submit(office, "zoe@elsewhere.test", "ann@example.test")
+    clock.advance(10)
+    sender = office.sender()
+    sender.run_due()
+    office.worker().run_due()
+    for _ in range(3):
+        assert sender.run_due() == 0
+        clock.advance(4 * HOUR_S)
+        assert sender.run_due() == 1
+    elsewhere, here = statuses(office)
+    assert (elsewhere["status"], here["status"]) == ("deferred", "delivered")
+    assert elsewhere["last_reply"] == "no relay is configured yet: kept until one is"
+    assert elsewhere["next_attempt_at"] is not None
+    assert office.rows("SELECT count(*) FROM sending") == [(1,)]
+    assert len(office.inbox("m1")) == 1
+    assert office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'") == [(1,)]
+
+
+class Crash(BaseException):
+    """The process died here."""
+
+
+class CrashesAt:
+    """Something of which one call, before or after it has its effect, is where the process dies."""
+
+    def __init__(self, real: Any, method: str, *, after: bool) -> None:
+        self._real, self._method, self._after = real, method, after
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        if name != self._method:
+            return real
+
+        def crash(*arguments: Any, **named: Any) -> None:
+            if self._after:
+                result = real(*arguments, **named)
+                if hasattr(result, "exception"):
+                    result.exception()
+            raise Crash
+
+        return crash
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("part", "method"),
+    [("outbox", "lease"), ("blobs", "put"), ("queue", "put"), ("appender", "submit"), ("outbox", "postpone")],
+)
+def test_a_crash_at_any_step_of_sending_neither_loses_nor_doubles(
+    office: PostOffice, clock: Clock, part: str, method: str, after: bool
+) -> None:
+    submit(office, "ann@example.test", "zoe@elsewhere.test")
+    clock.advance(10)
+    whole = office.sender()
+    real = {"outbox": whole._outbox, "blobs": office.blobs, "queue": office.queue, "appender": office.lane}[part]
+    with pytest.raises(Crash):
+        office.sender(**{part: CrashesAt(real, method, after=after)}).run_due()
+    office.worker().run_due()
+    for _ in range(2):
+        clock.advance(121)
+        whole.run_due()
+        office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+    assert [r["status"] for r in statuses(office)] == ["delivered", "deferred"]
+    assert office.rows("SELECT count(*) FROM sending") == [(1,)]
+
+
+def test_a_message_that_cannot_be_read_bounces_at_the_third_failure(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test")
+    office.blobs.delete(BLOB)
+    for pause_s in (10, 61, 121):
+        clock.advance(pause_s)
+        office.sender().run_due()
+    assert statuses(office)[0]["status"] == "bounced"
+    assert statuses(office)[0]["last_reply"] == "554 5.3.0 the message cannot be read"
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]
