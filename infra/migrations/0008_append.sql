@@ -112,12 +112,16 @@ CREATE FUNCTION append_commit(
     p_salt_mailboxes text[], p_salt_seqs bigint[], p_salt_messages text[], p_salts bytea[],
     p_mailboxes json, p_mailbox_ids text[], p_hashes bytea[], p_heads_before bigint[], p_hashes_before bytea[],
     p_command_mailboxes text[], p_command_ids text[], p_digests bytea[], p_first_seqs bigint[], p_last_seqs bigint[],
-    p_answers bytea[]
+    p_answers bytea[], p_holders text[], p_held text[],
+    p_messages json, p_memberships json, p_labels json, p_threads json, p_thread_references json, p_drafts json,
+    p_submissions json, p_documents json
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     moved bigint;
 BEGIN
     IF p_mailboxes IS NOT NULL THEN
+        PERFORM write_rows(p_messages, p_memberships, p_labels, p_threads, p_thread_references, p_drafts,
+            p_submissions, p_documents);
         INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, key_id, hash)
         SELECT * FROM unnest(p_event_mailboxes, p_event_seqs, p_event_topics, p_event_states, p_event_times,
             p_event_keys, p_event_hashes);
@@ -141,7 +145,57 @@ BEGIN
         INSERT INTO wake (mailbox_id, head)
         SELECT mailbox_id, head FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint);
     END IF;
+    INSERT INTO blob_references (holder, name)
+    SELECT holder, name FROM unnest(p_holders, p_held) AS given (holder, name) ORDER BY name, holder
+    ON CONFLICT DO NOTHING;
     INSERT INTO commands (mailbox_id, command_id, digest, first_seq, last_seq, answer)
     SELECT * FROM unnest(p_command_mailboxes, p_command_ids, p_digests, p_first_seqs, p_last_seqs, p_answers);
+END
+$$;
+
+-- Locks the mailbox rows in id order and, in statements behind the lock (each with a snapshot of its own, so that it sees
+-- what was committed while the lock was waited for), reads the commands seen and what most decisions need: labels,
+-- references and the threads that these lead to. Each list is JSON: [mailbox, row].
+CREATE FUNCTION read_commit(
+    p_mailboxes text[], p_command_mailboxes text[], p_command_ids text[],
+    p_label_mailboxes text[], p_labels text[], p_reference_mailboxes text[], p_references text[],
+    OUT locked json, OUT seen json, OUT found_labels json, OUT found_references json,
+    OUT found_threads json
+) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    SELECT json_agg(l) INTO locked FROM (
+        SELECT b.mailbox_id, b.head, encode(b.head_hash, 'base64') AS head_hash, b.recorded_at, b.generation, b.used_bytes,
+            b.quota_bytes, b.quota_warned, b.messages, b.last_uid_validity, b.sending_blocked, b.sending_halved, b.erased
+        FROM mailboxes b WHERE b.mailbox_id = ANY (p_mailboxes) ORDER BY b.mailbox_id FOR NO KEY UPDATE
+    ) AS l;
+    SELECT json_agg(json_build_array(c.mailbox_id, c.command_id, encode(c.digest, 'base64'), c.first_seq, c.last_seq,
+            replace(encode(c.answer, 'base64'), E'\n', ''))) INTO seen
+    FROM unnest(p_command_mailboxes, p_command_ids) AS n (mailbox_id, command_id)
+        JOIN commands c ON c.mailbox_id = n.mailbox_id AND c.command_id = n.command_id;
+    IF cardinality(p_labels) > 0 THEN
+        SELECT json_agg(json_build_array(x.mailbox_id, row_to_json(x))) INTO found_labels
+        FROM unnest(p_label_mailboxes, p_labels) AS n (mailbox_id, label_id)
+            JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+            JOIN labels x ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.label_id = n.label_id;
+    END IF;
+    IF cardinality(p_references) > 0 THEN
+        SELECT json_agg(json_build_array(x.mailbox_id, row_to_json(x))) INTO found_references
+        FROM unnest(p_reference_mailboxes, p_references) AS n (mailbox_id, ref)
+            JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+            JOIN thread_references x
+                ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.ref = n.ref;
+        IF found_references IS NOT NULL THEN
+            SELECT json_agg(json_build_array(t.mailbox_id, row_to_json(t))) INTO found_threads
+            FROM (
+                SELECT DISTINCT b.mailbox_id, b.generation, x.thread_id
+                FROM unnest(p_reference_mailboxes, p_references) AS n (mailbox_id, ref)
+                    JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+                    JOIN thread_references x
+                        ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.ref = n.ref
+            ) AS led
+                JOIN threads t ON t.mailbox_id = led.mailbox_id AND t.generation = led.generation
+                    AND t.thread_id = led.thread_id;
+        END IF;
+    END IF;
 END
 $$;

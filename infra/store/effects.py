@@ -1,11 +1,14 @@
-"""What else an append writes in the same transaction: the outbox, blob references, what is to be forgotten."""
+"""What else an append writes in the same transaction: the outbox, references let go, what is to be forgotten.
+
+References taken go with the append itself (`infra.store.lane`).
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Cursor
 
-from domain.commands import Effect, ForgetLater, HoldBlobs, PutInOutbox, ReleaseBlobs, TakeFromOutbox
+from domain.commands import Effect, ForgetLater, PutInOutbox, ReleaseBlobs, TakeFromOutbox
 from domain.ids import MailboxId
 from domain.times import DAY_MS
 from infra import blob_references
@@ -34,9 +37,6 @@ def write_effects(cursor: Cursor[Any], placed: Placed, *, now_ms: int, retention
     taken = [(m, effect) for m, effect in placed if isinstance(effect, TakeFromOutbox)]
     if taken:
         cursor.execute(_TAKE, ([m for m, _ in taken], [x.submission_id for _, x in taken]))
-    held = {effect.holder: effect.names for _, effect in placed if isinstance(effect, HoldBlobs) and effect.names}
-    if held:
-        blob_references.hold_many(cursor, held)
     released = [effect.holder for _, effect in placed if isinstance(effect, ReleaseBlobs)]
     if released:
         blob_references.release_many(cursor, released)

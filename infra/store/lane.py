@@ -19,7 +19,7 @@ import msgspec
 import psycopg
 from psycopg import Connection
 
-from domain.commands import Command, Context, Decided, Outcome, Refusal, TakeFromOutbox, digest
+from domain.commands import Command, Context, Decided, HoldBlobs, Outcome, Refusal, TakeFromOutbox, digest
 from domain.events import RecordedEvent
 from domain.ids import MailboxId, new_id
 from domain.rows import Needs, Rows, RowsMissingError
@@ -29,8 +29,8 @@ from infra.store.array_literals import numbers, texts
 from infra.store.effects import write_effects
 from infra.store.mapper import StoredRow, keyed_message, to_stored
 from infra.store.recorder import MailboxRecorder
-from infra.store.row_loading import Loading, lock_mailboxes, mailbox_rows, read_json_as_raw
-from infra.store.row_writing import Written, mailbox_parameters, write_rows
+from infra.store.row_loading import Loading, Seen, read_json_as_raw
+from infra.store.row_writing import Written, lead_references, mailbox_parameters, row_parameters
 from projections.in_step import Touched, changes
 
 MAX_GATHERED = 256
@@ -40,16 +40,12 @@ MOMENT_S = 0.002
 MAX_ROUNDS = 8
 """How often missing rows may be loaded before a decision is called broken."""
 
-_SEEN = (
-    "SELECT c.mailbox_id, c.command_id, c.digest, c.first_seq, c.last_seq, c.answer FROM commands c"
-    " JOIN unnest(%s::text[], %s::text[]) AS n(mailbox_id, command_id)"
-    " ON c.mailbox_id = n.mailbox_id AND c.command_id = n.command_id"
-)
 _APPEND = (
     "SELECT append_commit(%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::bigint[], %s::text[], %b::bytea[],"
     " %s::text[], %s::bigint[], %s::text[], %b::bytea[],"
     " %s::json, %s::text[], %b::bytea[], %s::bigint[], %b::bytea[],"
-    " %s::text[], %s::text[], %b::bytea[], %s::bigint[], %s::bigint[], %b::bytea[])"
+    " %s::text[], %s::text[], %b::bytea[], %s::bigint[], %s::bigint[], %b::bytea[], %s::text[], %s::text[],"
+    " %s::json, %s::json, %s::json, %s::json, %s::json, %s::json, %s::json, %s::json)"
 )
 
 
@@ -261,15 +257,13 @@ class Lane:
         gathered: list[_Waiting],
         needs: Mapping[MailboxId, Needs],
     ) -> _Batch:
-        loading = Loading(connection)
-        locked = lock_mailboxes(loading, needs)
-        ids = [(w.command.mailbox_id, w.command.command_id) for w in gathered]
-        seen = loading.execute(_SEEN, (texts([m for m, _ in ids]), texts([c for _, c in ids])))
         now_ms = self._clock_ms()
-        loading.ask(needs, now_ms)
+        loading = Loading(connection)
+        first = loading.lock(needs, [(w.command.mailbox_id, w.command.command_id) for w in gathered])
+        loading.ask(needs, now_ms, locked=True)
         pipeline.sync()
-        batch = _Batch(mailbox_rows(locked))
-        before = {(m, c): (bytes(d), first, last, bytes(a)) for m, c, d, first, last, a in seen.fetchall()}
+        rows, before = first.take()
+        batch = _Batch(rows)
         loading.take(batch.rows, needs)
         for waiting in gathered:
             self._decide_one(batch, waiting, before, now_ms)
@@ -279,7 +273,7 @@ class Lane:
         self,
         batch: _Batch,
         waiting: _Waiting,
-        seen: dict[tuple[MailboxId, str], tuple[bytes, int, int, bytes]],
+        seen: Seen,
         now_ms: int,
     ) -> None:
         command = waiting.command
@@ -341,15 +335,20 @@ class Lane:
     def _write(self, connection: Connection[Any], pipeline: psycopg.Pipeline, batch: _Batch) -> None:
         cursor = connection.cursor()
         written = batch.written()
-        if written:
-            write_rows(cursor, written)
+        lead_references(cursor, written)
+        effects = [(ran.waiting.command.mailbox_id, effect) for ran in batch.ran for effect in ran.decided.effects]
+        held = [
+            (effect.holder, name) for _, effect in effects if isinstance(effect, HoldBlobs) for name in effect.names
+        ]
         parameters = (
             *MailboxRecorder.parameters(batch.stored, batch.salted),
             *mailbox_parameters(written),
             *_command_parameters(batch.ran),
+            texts([holder for holder, _ in held]),
+            texts([name for _, name in held]),
+            *row_parameters(written),
         )
         cursor.execute(_APPEND, parameters, prepare=True)
-        effects = [(ran.waiting.command.mailbox_id, effect) for ran in batch.ran for effect in ran.decided.effects]
         if effects:
             write_effects(cursor, effects, now_ms=self._clock_ms(), retention_days=self._retention_days)
         connection.execute("COMMIT")

@@ -4,7 +4,7 @@ Every statement names (mailbox, key) pairs and joins the mailbox row for the liv
 asked for in the same round trip that takes the lock.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
 
 from domain.ids import MailboxId, ThreadId
-from domain.rows import ALL_MAIL, MailboxRow, Needs, Rows
+from domain.rows import ALL_MAIL, LabelRow, MailboxRow, Needs, ReferenceRow, Rows, ThreadRow
 from domain.times import DAY_MS
 from infra.store.array_literals import numbers, texts
 from infra.store.row_tables import (
@@ -40,7 +40,12 @@ _MESSAGE = f"{_PAIRS} JOIN messages m ON m.mailbox_id = n.mailbox_id AND m.gener
 _OF_MESSAGE = "x.mailbox_id = m.mailbox_id AND x.generation = m.generation"
 _LIVE = "m.destroyed_seq IS NULL"
 
-Pairs = Mapping[MailboxId, Iterable[str]]
+_READ_COMMIT = (
+    "SELECT * FROM read_commit(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
+)
+
+Seen = dict[tuple[MailboxId, str], tuple[bytes, int, int, bytes]]
+"""(mailbox, command id) → digest, first seq, last seq, sealed answer."""
 _Take = Callable[[Rows, list[Any]], None]
 
 
@@ -150,10 +155,20 @@ class Loading:
             cursor = self.execute(statement, (texts([mailbox_id for mailbox_id, _ in pairs]), second))
             self._asked.append((cursor, take))
 
-    def ask(self, needs: Mapping[MailboxId, Needs], now_ms: int) -> None:
-        """Queue every statement that these needs call for."""
+    def lock(self, needs: Mapping[MailboxId, Needs], commands: Sequence[tuple[MailboxId, str]]) -> "LockedRead":
+        """Queue the lock of the mailbox rows and, behind it, the reading of commands seen, labels and references."""
+        labels = [(m, key) for m, n in needs.items() if not n.all_labels for key in n.labels]
+        references = [(m, key) for m, n in needs.items() for key in n.references]
+        pairs = [texts([pair[place] for pair in list_]) for list_ in (commands, labels, references) for place in (0, 1)]
+        return LockedRead(self.execute(_READ_COMMIT, (texts(sorted(needs)), *pairs)))
+
+    def ask(self, needs: Mapping[MailboxId, Needs], now_ms: int, *, locked: bool = False) -> None:
+        """Queue every statement that these needs call for; `locked`: labels and references came with the lock."""
         self._ask_messages(needs)
-        self._ask_labels_and_threads(needs)
+        self._ask(_ALL_LABELS, {m: ("",) for m, n in needs.items() if n.all_labels}, _take_label)
+        self._ask(_THREADS, {m: n.threads for m, n in needs.items()}, _take_thread)
+        if not locked:
+            self._ask_labels_and_references(needs)
         self._ask(_DRAFTS, {m: n.drafts for m, n in needs.items()}, _take_draft)
         submissions = {m: n.submissions for m, n in needs.items()}
         self._ask(_SUBMISSIONS, submissions, _take_submission)
@@ -178,10 +193,8 @@ class Loading:
         self._ask(_DRAFTS_OF_THREADS, threads, _take_draft)
         self._ask(_SUBMISSIONS_OF_THREADS, threads, _take_submission)
 
-    def _ask_labels_and_threads(self, needs: Mapping[MailboxId, Needs]) -> None:
-        self._ask(_THREADS, {m: n.threads for m, n in needs.items()}, _take_thread)
+    def _ask_labels_and_references(self, needs: Mapping[MailboxId, Needs]) -> None:
         self._ask(_LABELS_BY_ID, {m: n.labels for m, n in needs.items() if not n.all_labels}, _take_label)
-        self._ask(_ALL_LABELS, {m: ("",) for m, n in needs.items() if n.all_labels}, _take_label)
         references = {m: n.references for m, n in needs.items()}
         self._ask(_REFERENCES, references, _take_reference)
         self._ask(_THREADS_OF_REFERENCES, references, _take_thread)
@@ -203,15 +216,35 @@ class Loading:
                 _note_asked(rows[mailbox_id], wanted)
 
 
-def lock_mailboxes(loading: Loading, mailbox_ids: Iterable[MailboxId]) -> Cursor[Any]:
-    """Queue the lock on the mailbox rows, in id order."""
-    return loading.execute(LOCK_MAILBOXES, (texts(sorted(mailbox_ids)),))
+class LockedRead:
+    """The answer to `Loading.lock`."""
+
+    def __init__(self, cursor: Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    def take(self) -> tuple[dict[MailboxId, Rows], Seen]:
+        """A working set for each mailbox row locked, with what came with the lock, and the commands seen."""
+        answer = self._cursor.fetchone() or (None,) * 5
+        mailboxes, seen, labels, references, threads = answer
+        rows = {row.mailbox_id: Rows(row) for row in _decoded(_mailboxes, mailboxes)}
+        for mailbox_id, label in _decoded(_labels, labels):
+            rows[mailbox_id].labels[label.label_id] = label
+        for mailbox_id, reference in _decoded(_references, references):
+            rows[mailbox_id].references[reference.ref] = reference
+        for mailbox_id, thread in _decoded(_threads, threads):
+            rows[mailbox_id].threads[thread.thread_id, thread.label_id] = thread
+        return rows, {(m, c): (d, first, last, a) for m, c, d, first, last, a in _decoded(_seen, seen)}
 
 
-def mailbox_rows(cursor: Cursor[Any]) -> dict[MailboxId, Rows]:
-    """An empty working set for each mailbox row locked."""
-    found = (MailboxRow(*values) for values in cursor.fetchall())
-    return {row.mailbox_id: Rows(row) for row in found}
+def _decoded(decoder: msgspec.json.Decoder[list[Any]], found: msgspec.Raw | None) -> list[Any]:
+    return [] if found is None else decoder.decode(found)
+
+
+_mailboxes: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[MailboxRow])
+_labels: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[MailboxId, LabelRow]])
+_references: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[MailboxId, ReferenceRow]])
+_threads: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[MailboxId, ThreadRow]])
+_seen: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[MailboxId, str, bytes, int, int, bytes]])
 
 
 def _note_asked(rows: Rows, needs: Needs) -> None:

@@ -31,8 +31,14 @@ class Written(msgspec.Struct, frozen=True):
     hash_before: bytes
 
 
-def write_rows(cursor: Cursor[Any], sets: Sequence[Written], *, generation: int | None = None) -> None:
-    """Queue the rows of all tables. `generation` other than the live one: a rebuild."""
+def write_rows(cursor: Cursor[Any], sets: Sequence[Written], *, generation: int) -> None:
+    """Queue the rows of all tables in a generation that is being built."""
+    lead_references(cursor, sets, generation)
+    cursor.execute(_WRITE, row_parameters(sets, generation), prepare=True)
+
+
+def lead_references(cursor: Cursor[Any], sets: Sequence[Written], generation: int | None = None) -> None:
+    """Queue, where threads were joined, that every reference to the one leads to the other; before the rows."""
     led = [(item, pair) for item in sets for pair in item.touched.threads_led]
     if led:
         cursor.execute(
@@ -45,7 +51,11 @@ def write_rows(cursor: Cursor[Any], sets: Sequence[Written], *, generation: int 
             ),
             prepare=True,
         )
-    cursor.execute(_WRITE, [_array(sets, place, generation) for place in _PLACES], prepare=True)
+
+
+def row_parameters(sets: Sequence[Written], generation: int | None = None) -> list[str | None]:
+    """The parameters of `write_rows`: the touched rows of each table as a JSON array, None where there are none."""
+    return [_array(sets, place, generation) for place in _PLACES]
 
 
 def _array(sets: Iterable[Written], place: str, generation: int | None) -> str | None:
