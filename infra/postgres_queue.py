@@ -4,6 +4,7 @@ Only `put`, `postpone` and `bury` wait for the disk. A lease or a `done` that a 
 again, and delivery is idempotent. NOTIFY is a hint to workers, sent after the commit; a poll stands behind it.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +22,7 @@ Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 """Opens a connection that its `with` block closes, or gives back to a pool."""
 
 CHANNEL = "ledgermail_queue"
+_log = logging.getLogger(__name__)
 
 _PUT = (
     "INSERT INTO queue_records (acceptance_id, record, open, accepted_at, due_at)"
@@ -131,6 +133,7 @@ class PostgresQueue:
             connection.execute(_BURY, letter)
             for (gone,) in connection.execute(_SETTLE, ([acceptance_id], [recipient])).fetchall():
                 blob_references.release(connection, queue_holder(gone))
+        _log.error("dead letter: %s, recipient %s: %s", acceptance_id, recipient, shown(error))
 
     def _put_all(self, records: Sequence[QueueRecord]) -> None:
         with self._session() as connection:

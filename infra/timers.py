@@ -27,6 +27,7 @@ from gateways.appending import Appender
 from gateways.blobs import Blobs
 from infra import blob_references
 from infra.blob_collector import collect
+from infra.dead_letters import DeadLetters
 from infra.postgres_queue import Connect
 
 AT_ONCE = 1000
@@ -137,8 +138,10 @@ def duties(
     connect: Connect,
     appender: Appender,
     blobs: Blobs,
+    letters: DeadLetters,
     trash_days: int = 30,
     repeat_days: int = 7,
+    dead_letter_days: int = 4,
     blob_grace_hours: int = 24,
 ) -> list[Duty]:
     """All duties of an installation."""
@@ -147,6 +150,7 @@ def duties(
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
+        Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
         Duty("collect blobs", 3600, partial(collect_blobs, connect=connect, blobs=blobs, grace_s=grace_s)),
     ]

@@ -76,6 +76,7 @@ class DeliveryWorker:
         finish_opening: Callable[[MailboxId], bool] | None = None,
         clock_ms: Callable[[], int] | None = None,
         leased_at_once: int = LEASED_AT_ONCE,
+        lease_s: float = LEASE_S,
         attempts: int = 3,
     ) -> None:
         self._queue = queue
@@ -89,6 +90,7 @@ class DeliveryWorker:
         self._finish_opening = finish_opening or (lambda _mailbox_id: False)
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._leased_at_once = leased_at_once
+        self._lease_s = lease_s
         self._failures = Failures(queue, attempts=attempts)
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = new_id("w")
@@ -110,7 +112,7 @@ class DeliveryWorker:
 
         Raises: an outage, where not even the queue can be told; the leases then end by themselves.
         """
-        leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=LEASE_S)
+        leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
         self._attempt(self._alone_if_suspect(leased))
         return len(leased)
 

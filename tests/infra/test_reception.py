@@ -1,0 +1,115 @@
+"""The door's other side."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from domain.addresses import BARE_POSTMASTER, EmailAddress
+from domain.ids import MailboxId
+from gateways.directory import DirectoryEntry
+from gateways.reception import TemporarilyUnavailableError, Verdict
+from infra.reception import QueueReception
+from tests.post_office import DOMAIN, MAIL, PostOffice, envelope_of, post_office
+
+
+@pytest.fixture
+def office(database_url: str, data_folder: Path) -> Iterator[PostOffice]:
+    with post_office(database_url, data_folder) as made:
+        made.open_mailbox("m1", "ann@example.test", quota_bytes=1000)
+        yield made
+
+
+def judged(office: PostOffice, address: str, size_bytes: int | None = None) -> Verdict:
+    return office.reception.judge(EmailAddress.parse(address), size_bytes=size_bytes)
+
+
+def test_who_is_here_is_accepted_under_every_spelling(office: PostOffice) -> None:
+    for address in ("ann@example.test", "ANN@EXAMPLE.TEST", "Ann+lists@example.test"):
+        assert judged(office, address) is Verdict.ACCEPT
+
+
+def test_who_is_not_here_is_unknown_and_other_domains_are_not_served(office: PostOffice) -> None:
+    assert judged(office, "zoe@example.test") is Verdict.UNKNOWN_MAILBOX
+    assert judged(office, "ann@elsewhere.test") is Verdict.NOT_SERVED
+
+
+def test_a_mailbox_is_full_when_the_announced_size_does_not_fit(office: PostOffice) -> None:
+    assert judged(office, "ann@example.test", 1000) is Verdict.ACCEPT
+    assert judged(office, "ann@example.test", 1001) is Verdict.FULL
+    office.accept(MAIL % b"1" + b"x" * 1000, "ann@example.test")
+    office.worker().run_due()
+    assert judged(office, "ann@example.test") is Verdict.FULL
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        ("open", Verdict.ACCEPT),
+        ("opening", Verdict.ACCEPT),
+        ("suspended", Verdict.SUSPENDED),
+        ("closed", Verdict.UNKNOWN_MAILBOX),
+    ],
+)
+def test_the_state_of_the_entry_decides(office: PostOffice, state: str, verdict: Verdict) -> None:
+    office.directory.entries["ann@example.test"] = DirectoryEntry(MailboxId("m1"), state)
+    assert judged(office, "ann@example.test") is verdict
+
+
+def test_postmaster_and_abuse_are_always_accepted(office: PostOffice) -> None:
+    for address in ("postmaster@example.test", "Abuse@example.test"):
+        assert judged(office, address, 10**12) is Verdict.ACCEPT
+    assert office.reception.judge(BARE_POSTMASTER, size_bytes=None) is Verdict.ACCEPT
+    assert judged(office, "postmaster@elsewhere.test") is Verdict.NOT_SERVED
+
+
+def test_what_is_known_of_an_address_lasts_two_seconds(office: PostOffice) -> None:
+    time_s = [100.0]
+    reception = QueueReception(
+        directory=office.directory,
+        domains=frozenset({DOMAIN}),
+        blobs=office.blobs,
+        queue=office.queue,
+        connect=office.pool.connection,
+        clock_s=lambda: time_s[0],
+    )
+    zoe = EmailAddress.parse("zoe@example.test")
+    assert reception.judge(zoe, size_bytes=None) is Verdict.UNKNOWN_MAILBOX
+    office.directory.entries["zoe@example.test"] = DirectoryEntry(MailboxId("m1"))
+    assert reception.judge(zoe, size_bytes=None) is Verdict.UNKNOWN_MAILBOX
+    time_s[0] += 2
+    assert reception.judge(zoe, size_bytes=None) is Verdict.ACCEPT
+
+
+def test_after_an_acceptance_object_and_record_are_there_once_however_often_it_is_repeated(office: PostOffice) -> None:
+    raw = MAIL % b"1"
+    envelope = envelope_of(raw, "ann@example.test", received_at=office.now_ms())
+    spool = office.reception.spool()
+    spool.write(raw)
+    for _ in range(2):
+        office.reception.accept(envelope, spool)
+    ((blob, holder),) = office.rows("SELECT name, holder FROM blob_references")
+    assert office.blobs.read(blob) == raw
+    assert holder == f"queue:{envelope.acceptance_id}"
+    assert office.rows("SELECT acceptance_id FROM queue_records") == [(envelope.acceptance_id,)]
+
+
+def test_without_its_servers_the_door_asks_to_try_again(office: PostOffice) -> None:
+    def nowhere() -> Any:
+        return psycopg.connect("host=/nowhere dbname=x", connect_timeout=1)
+
+    office.queue._connect = nowhere
+    envelope = envelope_of(b"x", "ann@example.test", received_at=office.now_ms())
+    with pytest.raises(TemporarilyUnavailableError):
+        office.reception.accept(envelope, office.reception.spool())
+    reception = QueueReception(
+        directory=office.directory,
+        domains=frozenset({DOMAIN}),
+        blobs=office.blobs,
+        queue=office.queue,
+        connect=nowhere,
+    )
+    with pytest.raises(TemporarilyUnavailableError):
+        reception.judge(EmailAddress.parse("ann@example.test"), size_bytes=None)
