@@ -29,6 +29,15 @@ def _configure(connection: Connection[Any]) -> None:
     read_json_as_raw(connection)
 
 
+def of_mailbox(alias: str) -> str:
+    """The condition that a row belongs to a mailbox's live generation; takes the mailbox id twice.
+
+    A scalar subquery, not a join, so that the planner knows the index's order to be the list's.
+    """
+    live = "(SELECT generation FROM mailboxes WHERE mailbox_id = %s)"
+    return f"{alias}.mailbox_id = %s AND {alias}.generation = {live}"
+
+
 class Database:
     """Runs statements on the pool."""
 

@@ -9,22 +9,20 @@ from domain.events import MAX_IDS_PER_EVENT, SYSTEM_LABELS
 from domain.ids import LabelId, MailboxId, MessageId
 from domain.rows import LabelRow
 from infra.store.row_tables import LABELS, MESSAGES
-from infra.views.database import Database
+from infra.views.database import Database, of_mailbox
 from projections.mailbox_views import Head, NetChanges
 from projections.summaries import summary_json
 
-_LIVE = "JOIN mailboxes b ON b.mailbox_id = x.mailbox_id AND b.generation = x.generation"
+_LIVE = of_mailbox("x")
 _HEAD = "SELECT head, head_hash, used_bytes, quota_bytes, erased FROM mailboxes WHERE mailbox_id = %s"
-_LABELS = f"SELECT {LABELS.columns} FROM labels x {_LIVE} WHERE x.mailbox_id = %s"
-_COUNTS = (
-    f"SELECT x.label_id, x.total, x.unread FROM labels x {_LIVE} WHERE x.mailbox_id = %s AND x.destroyed_seq IS NULL"
-)
+_LABELS = f"SELECT {LABELS.columns} FROM labels x WHERE {_LIVE}"
+_COUNTS = f"SELECT x.label_id, x.total, x.unread FROM labels x WHERE {_LIVE} AND x.destroyed_seq IS NULL"
 _DOCUMENTS = (
-    f"SELECT x.document_id, x.body FROM documents x {_LIVE}"
-    " WHERE x.mailbox_id = %s AND x.kind = %s AND x.destroyed_seq IS NULL ORDER BY x.document_id"
+    f"SELECT x.document_id, x.body FROM documents x WHERE {_LIVE}"
+    " AND x.kind = %s AND x.destroyed_seq IS NULL ORDER BY x.document_id"
 )
 _CHANGED = (
-    f"SELECT {MESSAGES.columns} FROM messages x {_LIVE} WHERE x.mailbox_id = %s AND x.changed_seq > %s"
+    f"SELECT {MESSAGES.columns} FROM messages x WHERE {_LIVE} AND x.changed_seq > %s"
     " ORDER BY x.changed_seq, x.message_id LIMIT %s"
 )
 
@@ -42,16 +40,18 @@ class MailboxFacts:
 
     def labels(self, mailbox_id: MailboxId) -> list[dict[str, Any]]:
         """Label objects, system labels first, then by path."""
-        return _label_objects(LABELS.row(values) for values in self._database.all(_LABELS, (mailbox_id,)))
+        return _label_objects(LABELS.row(values) for values in self._database.all(_LABELS, (mailbox_id, mailbox_id)))
 
     def counts(self, mailbox_id: MailboxId) -> dict[LabelId, dict[str, int]]:
         """`{label id: {"total", "unread"}}`."""
-        found = self._database.all(_COUNTS, (mailbox_id,))
+        found = self._database.all(_COUNTS, (mailbox_id, mailbox_id))
         return {label_id: {"total": total, "unread": unread} for label_id, total, unread in found}
 
     def documents(self, mailbox_id: MailboxId, kind: str) -> list[tuple[str, msgspec.Raw]]:
         """(id, JSON body) of the documents of a kind."""
-        return [(document_id, body) for document_id, body in self._database.all(_DOCUMENTS, (mailbox_id, kind))]
+        return [
+            (document_id, body) for document_id, body in self._database.all(_DOCUMENTS, (mailbox_id, mailbox_id, kind))
+        ]
 
     def net_changes(self, mailbox_id: MailboxId, since: int, *, limit: int) -> NetChanges:
         """The net changes after `since`; a page ends at a whole seq and may hold a few messages more than `limit`."""
@@ -83,7 +83,11 @@ class MailboxFacts:
 
     def _changed(self, mailbox_id: MailboxId, since: int, limit: int) -> tuple[list[Any], list[LabelRow], int]:
         changed, labels, head = self._database.snapshot(
-            [(_CHANGED, (mailbox_id, since, limit)), (_LABELS, (mailbox_id,)), (_HEAD, (mailbox_id,))]
+            [
+                (_CHANGED, (mailbox_id, mailbox_id, since, limit)),
+                (_LABELS, (mailbox_id, mailbox_id)),
+                (_HEAD, (mailbox_id,)),
+            ]
         )
         rows = [MESSAGES.row(values) for values in changed]
         return rows, [LABELS.row(values) for values in labels], head[0][0] if head else 0
