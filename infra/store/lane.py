@@ -222,7 +222,7 @@ class Lane:
             with connection.pipeline() as pipeline:
                 connection.execute("BEGIN")
                 batch = self._decide(connection, pipeline, gathered)
-                if any(ran.decided.events or ran.decided.effects for ran in batch.ran):
+                if batch.ran:
                     self._write(connection, pipeline, batch)
                 else:
                     connection.execute("COMMIT")
