@@ -4,6 +4,7 @@ Sections: *structure*, *personal*, *who*, *server*, in this order. The structure
 that `/sync` can complete it with the personal section by joining bytes: its last member is the `message` object.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -47,6 +48,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 UPCASTERS: Mapping[str, tuple[str, Upcast]] = {}
 """Old topic → (next topic, upcast). An event that was written is never edited: it is upcast whenever it is read."""
 
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _encoder = msgspec.json.Encoder()
 _delivered = msgspec.json.Decoder(_DeliveredStructure)
 _who = msgspec.json.Decoder(Who)
@@ -60,11 +62,16 @@ def encode(event: Event, who: Who) -> Sections:
     """The sections of an event in the current version."""
     personal, server = getattr(event, "personal", UNSET), getattr(event, "server", UNSET)
     return Sections(
-        structure=_structure(event),
-        personal=b"" if personal is UNSET else _encoder.encode(personal),
-        who=_encoder.encode(who),
-        server=b"" if server is UNSET else _encoder.encode(server),
+        structure=without_nul(_structure(event)),
+        personal=b"" if personal is UNSET else without_nul(_encoder.encode(personal)),
+        who=without_nul(_encoder.encode(who)),
+        server=b"" if server is UNSET else without_nul(_encoder.encode(server)),
     )
+
+
+def without_nul(json: bytes) -> bytes:
+    """JSON with U+FFFD for every U+0000, which no text in Postgres can hold: log and rows must say the same."""
+    return _NUL.sub(rb"\1\\ufffd", json) if rb"\u0000" in json else json
 
 
 def _structure(event: Event) -> bytes:

@@ -1,6 +1,5 @@
 """Writing the rows that the events touched, each once, each table's rows as one JSON array (migration 0008)."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -8,11 +7,11 @@ import msgspec
 from psycopg import Cursor
 
 from domain.rows import MailboxRow, Rows
+from domain.stored_form import without_nul
 from infra.store.array_literals import numbers, texts
 from projections.in_step import Touched
 
 _encode = msgspec.json.Encoder().encode
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _PLACES = ("messages", "memberships", "labels", "threads", "references", "drafts", "submissions", "documents")
 _WRITE = f"SELECT write_rows({', '.join(['%s::json'] * len(_PLACES))})"
 _LEAD = (
@@ -72,12 +71,7 @@ def _prefixed(mailbox: MailboxRow, row: Any, generation: int | None) -> bytes:
         mailbox.mailbox_id.encode(),
         generation or mailbox.generation,
     )
-    return place + _without_nul(_encode(row))[1:]
-
-
-def _without_nul(json: bytes) -> bytes:
-    """Postgres has no NUL in text: what still bears one (gateways replace them first) is shown as U+FFFD."""
-    return _NUL.sub(rb"\1\\ufffd", json) if rb"\u0000" in json else json
+    return place + without_nul(_encode(row))[1:]
 
 
 def mailbox_parameters(sets: Sequence[Written]) -> tuple[Any, ...]:
