@@ -15,7 +15,7 @@ from domain.refusals import DomainRefusal
 
 Role = Literal["user", "auditor"]
 AccountState = Literal["opening", "open", "suspended", "closed"]
-"""`opening`: registered, its mailbox not opened yet (any visit finishes that). `closed`: neither owner nor mail gets in."""
+"""`opening`: the mailbox is not opened yet, any visit finishes that; `closed`: neither owner nor mail gets in."""
 
 
 class AddressTakenError(DomainRefusal):

@@ -29,6 +29,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "account": Command("infra.command_line.account:application", "Open, change and close accounts."),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
 }
 

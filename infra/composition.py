@@ -1,0 +1,240 @@
+"""The composition root: which adapter stands behind each port, made when first asked for, closed in reverse order.
+
+To add a part: a `functools.cached_property` that makes it from the settings and other parts, and hands what must be
+closed to `self._closing` right after it is made.
+"""
+
+import sys
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from gateways.directory import Directory
+from infra.accounts import directory as accounts_directory
+from infra.accounts.administration import Administration
+from infra.accounts.app_passwords import PostgresAppPasswords
+from infra.accounts.credentials import CredentialCheck
+from infra.accounts.hashing import PasswordHashing
+from infra.accounts.lookup import PostgresAccounts
+from infra.accounts.outages import Connect
+from infra.accounts.passwords import PostgresPasswords
+from infra.accounts.registration import PostgresRegistration
+from infra.accounts.sessions import PostgresSessions
+from infra.accounts.throttle import SignInThrottle
+from infra.accounts.unfinished import Unfinished
+from infra.durability import check_durability
+from infra.embedded_postgres import EmbeddedPostgres
+from infra.file_blobs import FileBlobs
+from infra.file_keys import FileKeys
+from infra.keys import MasterKeyError
+from infra.migrations import DatabaseTooNewError, migrate
+from infra.operator_errors import OperatorError
+from infra.settings import Settings
+from infra.store.lane import Lane
+from infra.store.reading import StreamReader
+from infra.store.recorder import MailboxRecorder, datastore
+from infra.wakes import Announcer
+
+POOL_SIZE = 16
+
+
+class DatabaseUnreachableError(OperatorError):
+    """The database of `LEDGERMAIL_DATABASE_URL` does not answer, or is not for this version."""
+
+
+class Parts:
+    """Everything that the settings ask for, as far as anybody asks for it. Leave its `with` block to close it all."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was made, the last first. Safe to repeat."""
+        self._closing.close()
+
+    # -- the store
+
+    @cached_property
+    def conninfo(self) -> str:
+        """Where the database is: running, durable and migrated.
+
+        Raises:
+            OperatorError: one line that says why it cannot be used.
+        """
+        self.settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        url = self.settings.database_url or self._embedded_url()
+        try:
+            with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+                check_durability(connection)
+            migrate(url)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnreachableError(f"the database does not answer: {error}") from error
+        except DatabaseTooNewError as error:
+            raise DatabaseUnreachableError(str(error)) from error
+        return url
+
+    def _embedded_url(self) -> str:
+        postgres = EmbeddedPostgres(self.settings.data)
+        self._closing.callback(postgres.stop)
+        return postgres.start()
+
+    @cached_property
+    def pool(self) -> ConnectionPool[Connection[Any]]:
+        """Autocommit connections for everything but the lane and the log's readers; broken ones are replaced."""
+        pool = ConnectionPool(
+            self.conninfo,
+            min_size=1,
+            max_size=POOL_SIZE,
+            kwargs={"autocommit": True},
+            check=ConnectionPool.check_connection,
+            timeout=10.0,
+            open=True,
+            name="parts",
+        )
+        self._closing.callback(pool.close)
+        return pool
+
+    @property
+    def connect(self) -> Connect:
+        """Lends a connection of the pool."""
+        return self.pool.connection
+
+    @cached_property
+    def keys(self) -> FileKeys:
+        """The mailboxes' keys. A master key just made is announced once, on standard error: it must be backed up.
+
+        Raises:
+            OperatorError: the key store cannot be used as it lies there.
+        """
+        path = self.settings.master_key_file
+        try:
+            keys = FileKeys(self.settings.data / "keys", path)
+        except MasterKeyError as error:
+            raise OperatorError(str(error)) from error
+        if keys.created_master_key:
+            sys.stderr.write(
+                f"ledgermail: made the master key {path}: back it up elsewhere, without it no mail can be read\n"
+            )
+        return keys
+
+    @cached_property
+    def blobs(self) -> FileBlobs:
+        """Bodies and attachments."""
+        return FileBlobs(self.settings.data / "blobs")
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        """Tells other processes of heads reached."""
+        announcer = Announcer(self.conninfo)
+        self._closing.callback(announcer.close)
+        return announcer
+
+    @cached_property
+    def lane(self) -> Lane:
+        """Where commands are appended."""
+        lane = Lane(
+            self.conninfo,
+            self.keys,
+            retention_days=self.settings.retention_days,
+            on_committed=self.announcer.announce,
+        )
+        self._closing.callback(lane.close)
+        return lane
+
+    @cached_property
+    def recorder(self) -> MailboxRecorder:
+        """The rows of the log."""
+        store = datastore(self.conninfo)
+        self._closing.callback(store.close)
+        return MailboxRecorder(store)
+
+    @cached_property
+    def reader(self) -> StreamReader:
+        """The log, opened with the keys."""
+        return StreamReader(self.recorder, self.keys)
+
+    # -- accounts
+
+    @cached_property
+    def hashing(self) -> PasswordHashing:
+        """One for the process: it bounds the memory of all who sign in."""
+        return PasswordHashing()
+
+    @cached_property
+    def unfinished(self) -> Unfinished:
+        """Finishes interrupted openings."""
+        return Unfinished(self.connect, self.keys, self.lane)
+
+    @cached_property
+    def accounts(self) -> PostgresAccounts:
+        """Looks accounts up."""
+        return PostgresAccounts(self.connect)
+
+    @cached_property
+    def registration(self) -> PostgresRegistration:
+        """Opens accounts."""
+        return PostgresRegistration(
+            self.connect,
+            self.hashing,
+            self.unfinished,
+            domains=frozenset(self.settings.domains),
+            is_open=self.settings.registration == "open",
+            quota_bytes=self.settings.quota_bytes,
+        )
+
+    @cached_property
+    def credentials(self) -> CredentialCheck:
+        """The check of address and password."""
+        return CredentialCheck(self.connect, self.hashing, SignInThrottle(self.connect))
+
+    @cached_property
+    def sessions(self) -> PostgresSessions:
+        """Sessions and their tokens."""
+        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane)
+
+    @cached_property
+    def passwords(self) -> PostgresPasswords:
+        """Changes of passwords."""
+        return PostgresPasswords(
+            self.connect, self.accounts, self.credentials, self.hashing, self.unfinished, self.sessions
+        )
+
+    @cached_property
+    def app_passwords(self) -> PostgresAppPasswords:
+        """Passwords of native clients."""
+        throttle = SignInThrottle(self.connect, "app password")
+        return PostgresAppPasswords(self.connect, self.credentials, throttle, self.lane)
+
+    @cached_property
+    def administration(self) -> Administration:
+        """What only the operator does to accounts."""
+        return Administration(self.connect, self.keys, self.lane, self.unfinished)
+
+    def ensure_operator(self) -> None:
+        """The account that postmaster and abuse lead to is there. Every program that takes mail begins with it."""
+        operator = accounts_directory.operator_address(self.settings)
+        accounts_directory.ensure_operator(self.connect, self.registration, self.unfinished, operator=operator)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """From addresses to mailboxes."""
+        return accounts_directory.PostgresDirectory(
+            self.connect,
+            self.unfinished,
+            domains=frozenset(self.settings.domains),
+            operator=accounts_directory.operator_address(self.settings),
+        )
