@@ -311,6 +311,10 @@ class Rows:
             raise RowsMissingError(Needs(thread_messages=(thread_id,)))
         return [m for m in self.messages.values() if m.thread_id == thread_id and m.destroyed_seq is None]
 
+    def can_move(self, thread_id: ThreadId) -> bool:
+        """Whether all that moves with a thread's messages is loaded: memberships, labels, drafts, submissions."""
+        return thread_id in self.whole_threads and ("thread_messages", thread_id) in self.asked
+
     def draft(self, draft_id: DraftId) -> DraftRow | None:
         """The live draft of this id."""
         row = self.drafts.get(draft_id)

@@ -166,6 +166,7 @@ class _Step:
             self.rows.threads[thread_id, label_id] = row
             if label_id == ALL_MAIL:
                 self.rows.whole_threads.add(thread_id)
+                self.rows.asked.add(("thread_messages", thread_id))
         return row
 
     # -- labels and memberships

@@ -41,7 +41,7 @@ def _total(appending: Appending, thread_id: ThreadId) -> int:
 
 def _join(appending: Appending, into: ThreadId, joined: tuple[ThreadId, ...]) -> None:
     rows = appending.rows
-    missing = tuple(thread_id for thread_id in joined if thread_id not in rows.whole_threads)
+    missing = tuple(thread_id for thread_id in joined if not rows.can_move(thread_id))
     if missing:
         raise RowsMissingError(Needs(thread_messages=missing))
     moved = {thread_id: _in_order(rows.thread_messages(thread_id)) for thread_id in joined}

@@ -260,6 +260,7 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
         asked.add(("labels", "*"))
     if needs.sending:
         asked.add(("sending", "*"))
+    asked.update(("thread_messages", key) for key in needs.thread_messages)
     rows.whole_threads.update(needs.thread_messages)
     asked.update(("thread", key) for key in needs.thread_messages + needs.threads)
     _note_whole_threads(rows)

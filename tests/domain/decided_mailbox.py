@@ -174,6 +174,7 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
         "message": needs.messages,
         "label": needs.labels,
         "reference": needs.references,
+        "thread_messages": needs.thread_messages,
         "draft": needs.drafts,
         "submission": needs.submissions,
         "document": needs.documents,
