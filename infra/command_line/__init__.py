@@ -31,6 +31,15 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "account": Command("infra.command_line.account:application", "Open, change and close accounts."),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
+    "verify": Command("infra.command_line.verify:verify", "Check the chains of events."),
+    "rebuild": Command("infra.command_line.rebuild:rebuild", "Make a view again from the log, or compare it."),
+    "replay": Command("infra.command_line.replay:replay", "Print the events of a mailbox."),
+    "import": Command("infra.command_line.import_mail:import_mail", "Bring mail along: mbox, Maildir, .eml."),
+    "export": Command("infra.command_line.export:export", "Write a mailbox's mail into files."),
+    "backup": Command("infra.command_line.backup:backup", "Back up database, blobs and keys."),
+    "restore-backup": Command("infra.command_line.restore_backup:restore_backup", "Restore a backup."),
+    "migrate": Command("infra.command_line.migrate:migrate", "Bring the database up to this version."),
+    "demo": Command("infra.command_line.demo:demo", "Make two accounts with some hundred mails."),
 }
 
 
