@@ -2,11 +2,9 @@
 
 from typing import ClassVar
 
-from domain.commands import Refusal
 from domain.decisions.reporting import ReportRecipient
 from domain.events import Who
 from domain.ids import MailboxId, SubmissionId
-from gateways.envelope import Envelope
 from gateways.queue import QueueRecord
 
 _WHO = Who(actor="system", protocol="smtp")
@@ -44,7 +42,7 @@ def report(
 
 def report_of(record: QueueRecord, index: int, *, status: str, last_reply: str) -> Report | None:
     """The report of a record's recipient; none for mail that no submission here sent."""
-    envelope: Envelope = record.envelope
+    envelope = record.envelope
     if envelope.submission_id is None or envelope.sender_mailbox is None or not record.submission_recipients:
         return None
     return report(
@@ -54,8 +52,3 @@ def report_of(record: QueueRecord, index: int, *, status: str, last_reply: str) 
         status=status,
         last_reply=last_reply,
     )
-
-
-def nobody_to_tell(error: BaseException | None) -> bool:
-    """Whether a report was refused because sender or submission are gone: there is nothing more to do then."""
-    return isinstance(error, Refusal)

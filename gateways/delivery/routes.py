@@ -1,8 +1,5 @@
 """Where each recipient of a record leads: into a mailbox here, to nobody, or to another host."""
 
-from collections.abc import Sequence
-from typing import Protocol
-
 import msgspec
 
 from domain.addresses import AddressInvalidError, EmailAddress
@@ -17,13 +14,6 @@ class Routed(msgspec.Struct, frozen=True):
     mailboxes: dict[MailboxId, list[int]]
     gone: list[int]
     elsewhere: list[int]
-
-
-class FindsMailbox(Protocol):
-    """What `route` asks."""
-
-    def find(self, address: str) -> MailboxId | None:
-        """The mailbox of a canonical address."""
 
 
 class RememberedDirectory:
@@ -41,7 +31,7 @@ class RememberedDirectory:
         return self._found[address]
 
 
-def route(leased: Leased, directory: FindsMailbox, domains: frozenset[str]) -> Routed:
+def route(leased: Leased, directory: RememberedDirectory, domains: frozenset[str]) -> Routed:
     """Where the due recipients lead; what is no address leads to nobody."""
     routed = Routed({}, [], [])
     for index in leased.recipients:
@@ -61,9 +51,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
     domain: str
 
 
-def route_address(
-    path: str, directory: FindsMailbox, domains: Sequence[str] | frozenset[str]
-) -> MailboxId | Elsewhere | None:
+def route_address(path: str, directory: RememberedDirectory, domains: frozenset[str]) -> MailboxId | Elsewhere | None:
     """The mailbox of a forward-path, the host elsewhere that it names, or nobody."""
     if "@" not in path:
         return directory.find(path.lower())

@@ -78,6 +78,7 @@ class DeliveryWorker:
         leased_at_once: int = LEASED_AT_ONCE,
         lease_s: float = LEASE_S,
         attempts: int = 3,
+        outage_pause_s: float = OUTAGE_PAUSE_MS / 1000,
     ) -> None:
         self._queue = queue
         self._blobs = blobs
@@ -91,6 +92,7 @@ class DeliveryWorker:
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._leased_at_once = leased_at_once
         self._lease_s = lease_s
+        self._outage_pause_s = outage_pause_s
         self._failures = Failures(queue, attempts=attempts)
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = new_id("w")
@@ -102,7 +104,7 @@ class DeliveryWorker:
             try:
                 worked = self.run_due()
             except self._outages:
-                stop.wait(OUTAGE_PAUSE_MS / 1000)
+                stop.wait(self._outage_pause_s)
                 continue
             if not worked:
                 wait(POLL_S)
@@ -145,7 +147,7 @@ class DeliveryWorker:
         return []
 
     def _give_back(self, batch: Sequence[Leased], outage: Exception) -> None:
-        due_at = self._clock_ms() + OUTAGE_PAUSE_MS
+        due_at = self._clock_ms() + int(self._outage_pause_s * 1000)
         for leased in batch:
             self._failures.give_back(leased, leased.recipients, due_at=due_at, error=f"outage: {outage}")
 

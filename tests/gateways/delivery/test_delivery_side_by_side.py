@@ -57,7 +57,7 @@ def test_the_loop_outlives_an_outage_of_the_queue(office: PostOffice) -> None:
             return getattr(office.queue, name)
 
     office.accept(MAIL % b"1", "ann@example.test")
-    worker = office.worker(queue=Flaky(), wait=lambda _seconds: waits.set())
+    worker = office.worker(queue=Flaky(), outage_pause_s=0.01, wait=lambda _seconds: waits.set())
     running = threading.Thread(target=worker.run, args=(stop,))
     running.start()
     assert waits.wait(20)
