@@ -165,7 +165,7 @@ class NewAppPassword(msgspec.Struct, frozen=True):
 class Registration(Protocol):
     """Opens accounts to anybody, where the operator lets it."""
 
-    def register(self, address: str, password: str, *, display_name: str = "", who: Who = ...) -> Account:
+    def register(self, address: str, password: str, *, display_name: str = "", who: Who | None = None) -> Account:
         """A new account with an open mailbox; of any number that race for one address exactly one gets it.
 
         Raises:
@@ -223,7 +223,7 @@ class Sessions(Protocol):
 class Passwords(Protocol):
     """The account's own password."""
 
-    def change(self, account_id: str, *, old: str, new: str, keep_session: str, who: Who = ...) -> None:
+    def change(self, account_id: str, *, old: str, new: str, keep_session: str, who: Who | None = None) -> None:
         """Set a new password, end all sessions but `keep_session`, and record it in the owner's log.
 
         Raises:
@@ -235,7 +235,7 @@ class Passwords(Protocol):
 class AppPasswords(Protocol):
     """Passwords for clients that speak IMAP, POP3 and SMTP."""
 
-    def add(self, account_id: str, name: str, *, who: Who = ...) -> NewAppPassword:
+    def add(self, account_id: str, name: str, *, who: Who | None = None) -> NewAppPassword:
         """One more, at most 50.
 
         Raises:
@@ -247,7 +247,7 @@ class AppPasswords(Protocol):
         """The account's, the latest first, without their secrets."""
         ...
 
-    def remove(self, account_id: str, app_password_id: str, *, who: Who = ...) -> None:
+    def remove(self, account_id: str, app_password_id: str, *, who: Who | None = None) -> None:
         """It opens nothing any more.
 
         Raises:

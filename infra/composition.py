@@ -48,7 +48,10 @@ class DatabaseUnreachableError(OperatorError):
 
 
 class Parts:
-    """Everything that the settings ask for, as far as anybody asks for it. Leave its `with` block to close it all."""
+    """Everything that the settings ask for, as far as anybody asks for it. Leave its `with` block to close it all.
+
+    One thread makes the parts; made, they may be used from many.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

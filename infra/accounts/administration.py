@@ -16,6 +16,7 @@ _IN_ACCOUNTS, _IN_DIRECTORY = _STATE.format("accounts"), _STATE.format("director
 _END_SESSIONS = "DELETE FROM sessions WHERE account_id = %s"
 _FORGET_APP_PASSWORDS = "DELETE FROM app_passwords WHERE account_id = %s"
 _CLEAR_HASH = "UPDATE accounts SET password_hash = NULL WHERE account_id = %s"
+_ERASED = "SELECT erased FROM mailboxes WHERE mailbox_id = %s"
 _KIND = "SELECT kind FROM directory WHERE account_id = %s"
 
 
@@ -50,7 +51,7 @@ class Administration:
         if account.state == "opening":
             self._unfinished.open_mailbox(account.account_id)
             return
-        if self._keys.get(account.mailbox_id) is None:
+        if self._is_erased(account):
             raise AccountActionError(f"{account.address} was erased: nothing brings it back")
         self._put_state(account, "open")
 
@@ -88,6 +89,11 @@ class Administration:
     def _shut(self, account: Account, state: str) -> None:
         self._unfinished.open_mailbox(account.account_id)
         self._put_state(account, state)
+
+    def _is_erased(self, account: Account) -> bool:
+        with self._connect() as connection:
+            row = connection.execute(_ERASED, (account.mailbox_id,)).fetchone()
+        return row == (True,) or self._keys.get(account.mailbox_id) is None
 
     def _put_state(self, account: Account, state: str) -> None:
         with self._connect() as connection, connection.transaction():

@@ -103,9 +103,7 @@ def resume(address: Address) -> None:
 @application.command()
 def close(
     address: Address,
-    erase: Annotated[
-        bool, typer.Option("--erase", help="Destroy the mailbox's key, for ever.")
-    ] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Destroy the mailbox's key, for ever.")] = False,
     yes: Yes = False,
 ) -> None:
     """Close an account for good; its mail stays, sealed, unless it is erased. Nobody else ever gets the address."""
@@ -181,5 +179,4 @@ def _add(table: Table, *cells: str) -> None:
 
 
 def _show(table: Table) -> None:
-    console = Console()
-    console.print(table, width=None if console.is_terminal else WIDE)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
