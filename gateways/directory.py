@@ -8,8 +8,6 @@ from domain.ids import MailboxId
 
 OPEN = "open"
 """The state of an entry whose mailbox takes mail."""
-OPENING = "opening"
-"""The state of an entry whose mailbox is not there yet: mail is taken, its delivery finishes the opening."""
 SUSPENDED = "suspended"
 """The state of an entry whose mailbox takes no mail at present: 550 5.2.1."""
 
@@ -28,6 +26,6 @@ class Directory(Protocol):
         """The entry of a canonical address (`EmailAddress.canonical`); None where nobody is.
 
         The postmaster and abuse of every served domain, and `postmaster` alone, lead to the operator's mailbox
-        (RFC 5321 section 4.5.1, RFC 2142 section 4).
+        (RFC 5321 section 4.5.1, RFC 2142 section 4). An opening that was interrupted is finished first.
         """
         ...

@@ -14,11 +14,12 @@ import psycopg
 from domain.addresses import EmailAddress
 from domain.ids import MailboxId
 from gateways.blobs import Blobs, mail_blob_name
-from gateways.directory import OPEN, OPENING, SUSPENDED, Directory, DirectoryEntry
+from gateways.directory import OPEN, SUSPENDED, Directory, DirectoryEntry
 from gateways.envelope import Envelope
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
 from gateways.reception import Spool, TemporarilyUnavailableError, Verdict
 from infra.postgres_queue import Connect
+from infra.store.lane import LaneClosedError
 
 CACHE_S = 2.0
 CACHED_ADDRESSES = 50_000
@@ -59,7 +60,7 @@ class QueueReception:
             return Verdict.ACCEPT
         if entry is None:
             return Verdict.UNKNOWN_MAILBOX
-        if entry.state not in (OPEN, OPENING):
+        if entry.state != OPEN:
             return Verdict.SUSPENDED if entry.state == SUSPENDED else Verdict.UNKNOWN_MAILBOX
         return Verdict.ACCEPT if free_bytes > 0 and (size_bytes or 0) <= free_bytes else Verdict.FULL
 
@@ -83,14 +84,13 @@ class QueueReception:
         try:
             entry = self._directory.find(address)
             return entry, 0 if entry is None else self._free_bytes(entry.mailbox_id)
-        except (OSError, psycopg.Error) as error:
+        except (OSError, psycopg.Error, LaneClosedError) as error:
             raise TemporarilyUnavailableError(str(error)) from error
 
     def _free_bytes(self, mailbox_id: MailboxId) -> int:
         with self._connect() as connection:
             row: tuple[Any, ...] | None = connection.execute(_ROOM, (mailbox_id,)).fetchone()
-        # A mailbox whose opening was interrupted has no row yet: the delivery finishes it.
-        return 1 << 62 if row is None else int(row[0])
+        return 0 if row is None else int(row[0])
 
 
 def _is_role(recipient: EmailAddress) -> bool:

@@ -58,7 +58,7 @@ class DeliveryWorker:
     """Delivers what the queue holds. Any number of threads and processes side by side.
 
     `outages` are the errors of servers that do not answer. `wait` returns when there may be work, after the seconds
-    given at the latest. `finish_opening` finishes the opening of a mailbox that was interrupted; false where it cannot.
+    given at the latest.
     """
 
     def __init__(
@@ -73,7 +73,6 @@ class DeliveryWorker:
         hostname: str,
         outages: tuple[type[Exception], ...] = (),
         wait: Callable[[float], None] | None = None,
-        finish_opening: Callable[[MailboxId], bool] | None = None,
         clock_ms: Callable[[], int] | None = None,
         leased_at_once: int = LEASED_AT_ONCE,
         lease_s: float = LEASE_S,
@@ -88,7 +87,6 @@ class DeliveryWorker:
         self._domains = domains
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, StorageFullError, OSError, *outages)
         self._wait = wait
-        self._finish_opening = finish_opening or (lambda _mailbox_id: False)
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._leased_at_once = leased_at_once
         self._lease_s = lease_s
@@ -224,8 +222,6 @@ class DeliveryWorker:
         recipients = job.routed.mailboxes[mailbox_id]
         if not isinstance(error, Refusal) or error.code not in _GONE:
             self._failures.failed(job.leased, recipients, error=error, now_ms=self._clock_ms())
-        elif self._finish_opening(mailbox_id):
-            self._failures.give_back(job.leased, recipients, due_at=self._clock_ms(), error="the mailbox was opened")
         else:
             for index in recipients:
                 self._bounce(job, index)

@@ -1,7 +1,6 @@
 """`ledgermail queue`: what waits for delivery, and the dead letters that wait for an operator."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ import typer
 from psycopg import Connection
 
 from domain.times import rfc3339
+from infra.composition import Parts
 from infra.dead_letters import DeadLetter, DeadLetters
-from infra.embedded_postgres import EmbeddedPostgres
-from infra.file_blobs import FileBlobs
+from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
-from infra.postgres_queue import PostgresQueue, decoded, queue_depths
-from infra.settings import Settings, load
+from infra.postgres_queue import decoded, queue_depths
+from infra.settings import load
 
 queue = typer.Typer(help="What waits for delivery, and the dead letters.", rich_markup_mode=None)
 
@@ -126,31 +125,5 @@ def _time(unix_ms: int) -> str:
 
 @contextmanager
 def _post() -> Iterator[_Post]:
-    settings = load(os.environ)
-    with _database(settings) as url:
-
-        @contextmanager
-        def connect() -> Iterator[Connection[Any]]:
-            with psycopg.connect(url, autocommit=True) as connection:
-                yield connection
-
-        letters = DeadLetters(
-            connect,
-            queue=PostgresQueue(connect),
-            blobs=FileBlobs(settings.data / "blobs"),
-            hostname=settings.hostname,
-            clock_ms=lambda: time.time_ns() // 1_000_000,
-        )
-        yield _Post(url, letters)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    postgres = EmbeddedPostgres(settings.data)
-    try:
-        yield postgres.start()
-    finally:
-        postgres.stop()
+    with Parts(load(os.environ)) as parts:
+        yield _Post(parts.conninfo, DeliveryParts(parts).dead_letters)

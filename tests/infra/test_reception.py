@@ -48,7 +48,6 @@ def test_a_mailbox_is_full_when_the_announced_size_does_not_fit(office: PostOffi
     ("state", "verdict"),
     [
         ("open", Verdict.ACCEPT),
-        ("opening", Verdict.ACCEPT),
         ("suspended", Verdict.SUSPENDED),
         ("closed", Verdict.UNKNOWN_MAILBOX),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.decisions import EraseMailbox
 from domain.ids import MailboxId
 from gateways.delivery.incoming import clean
 from gateways.envelope import Envelope, Recipient
@@ -207,20 +208,13 @@ def test_a_notification_for_another_host_is_kept_until_there_is_a_relay(office: 
     assert failed == [(0, "no relay is configured yet: kept until one is")]
 
 
-def test_mail_for_a_mailbox_whose_opening_was_interrupted_finishes_it(office: PostOffice) -> None:
-    office.accept(MAIL % b"1", "late@example.test")
-    office.directory.entries["late@example.test"] = office.directory.entries["ann@example.test"].__class__(
-        MailboxId("m9"), "opening"
-    )
-
-    def finish(mailbox_id: MailboxId) -> bool:
-        office.open_mailbox(mailbox_id)
-        return True
-
-    worker = office.worker(finish_opening=finish)
-    worker.run_due()
-    worker.run_due()
-    assert len(office.inbox("m9")) == 1
+def test_a_mailbox_erased_after_the_acceptance_is_gone_too(office: PostOffice) -> None:
+    office.accept(MAIL % b"1", "ann@example.test", reverse_path="carl@example.test")
+    office.lane.run(EraseMailbox(mailbox_id=MailboxId("m1"), command_id="erase", why="asked"))
+    office.worker().run_due()
+    office.worker().run_due()
+    (told,) = office.inbox("m2")
+    assert b"Status: 5.1.1\r\n" in office.blobs.read(told["blob"])
 
 
 def test_a_record_whose_object_is_lost_becomes_a_dead_letter_at_the_third_failure(

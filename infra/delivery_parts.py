@@ -1,0 +1,110 @@
+"""The parts of the composition root that mail passes through after SMTP: queue, reception, worker, sender, timers."""
+
+import time
+from functools import cached_property
+
+import psycopg
+
+from gateways.delivery.sender import Sender
+from gateways.delivery.worker import DeliveryWorker
+from gateways.mail_objects import read_mail
+from infra.composition import Parts
+from infra.dead_letters import DeadLetters
+from infra.delivery_book import PostgresBook
+from infra.extracts import Extracts
+from infra.postgres_outbox import PostgresOutbox
+from infra.postgres_queue import PostgresQueue
+from infra.queue_hints import QueueHints
+from infra.reception import QueueReception
+from infra.store.lane import LaneClosedError
+from infra.timers import Timers, duties
+
+OUTAGES: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
+"""What servers that do not answer raise, beside `OSError`."""
+
+
+class DeliveryParts:
+    """Made from the parts of one process, when first asked for."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._domains = frozenset(parts.settings.domains)
+
+    @cached_property
+    def queue(self) -> PostgresQueue:
+        """What was accepted and is not yet delivered."""
+        return PostgresQueue(self._parts.connect)
+
+    @cached_property
+    def reception(self) -> QueueReception:
+        """What every door through which mail comes in needs behind it."""
+        return QueueReception(
+            directory=self._parts.directory,
+            domains=self._domains,
+            blobs=self._parts.blobs,
+            queue=self.queue,
+            connect=self._parts.connect,
+        )
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """What an operator looks into."""
+        return DeadLetters(
+            self._parts.connect,
+            queue=self.queue,
+            blobs=self._parts.blobs,
+            hostname=self._parts.settings.hostname,
+            clock_ms=_now_ms,
+        )
+
+    @cached_property
+    def extracts(self) -> Extracts:
+        """What messages say, without opening their objects."""
+        return Extracts(self._parts.connect, lambda name: read_mail(self._parts.blobs, name))
+
+    def worker(self) -> DeliveryWorker:
+        """A worker, for one thread."""
+        return DeliveryWorker(
+            queue=self.queue,
+            blobs=self._parts.blobs,
+            book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
+            appender=self._parts.lane,
+            directory=self._parts.directory,
+            domains=self._domains,
+            hostname=self._parts.settings.hostname,
+            outages=OUTAGES,
+            wait=QueueHints(self._parts.conninfo).wait,
+            attempts=self._parts.settings.delivery_attempts,
+        )
+
+    def sender(self) -> Sender:
+        """A sender, for one thread."""
+        return Sender(
+            outbox=PostgresOutbox(self._parts.connect, self._parts.reader),
+            queue=self.queue,
+            blobs=self._parts.blobs,
+            appender=self._parts.lane,
+            domains=self._domains,
+            hostname=self._parts.settings.hostname,
+            outages=OUTAGES,
+        )
+
+    def timers(self) -> Timers:
+        """All that happens because time passes."""
+        settings = self._parts.settings
+        return Timers(
+            duties(
+                connect=self._parts.connect,
+                appender=self._parts.lane,
+                blobs=self._parts.blobs,
+                letters=self.dead_letters,
+                trash_days=settings.trash_days,
+                repeat_days=settings.repeat_days,
+                dead_letter_days=settings.dead_letter_days,
+                blob_grace_hours=settings.blob_grace_hours,
+            )
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
