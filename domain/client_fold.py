@@ -18,9 +18,15 @@ from domain.client_labels import ClientLabels, counts_by_label, label_list
 
 Json = dict[str, Any]
 
-PERSONAL = ("from", "to", "cc", "subject", "snippet", "date")
+PERSONAL = ("from", "to", "cc", "subject", "snippet", "date", "attachments")
 STRUCTURE = ("id", "thread_id", "received_at", "listed_at", "size", "has_attachment")
-REDACTED: Json = {"from": [], "to": [], "cc": [], "subject": "", "snippet": "", "date": None, "redacted": True}
+REDACTED: Json = {
+    **{name: [] for name in ("from", "to", "cc", "attachments")},
+    "subject": "",
+    "snippet": "",
+    "date": None,
+    "redacted": True,
+}
 
 
 class ClientFold:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import asdict
+
 from domain.events import Mailaddress, MessagePersonal
 from domain.ids import LabelId, ThreadId
 from domain.mailbox_state.counting import thread_counts
@@ -33,6 +35,7 @@ def summary(message: Message) -> Json:
         "labels": sorted(message.places),
         "keywords": sorted(message.keywords),
         "has_attachment": message.has_attachment,
+        "attachments": [asdict(one) for one in personal.attachments],
         "seq": message.changed_seq,
     }
     if message.personal is None:
