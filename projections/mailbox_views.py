@@ -26,7 +26,8 @@ class Head(msgspec.Struct, frozen=True):
 class NetChanges(msgspec.Struct, frozen=True):
     """What changed after `since`, net: one page, ending at the whole seq `next`.
 
-    `changed` are summaries, `removed` message ids; labels and counts only on the last page (`next == head`), else null.
+    `changed` are summaries, `removed` message ids. A label is on the page that reaches its seq, so that a client which
+    reads page by page misses none; null where there is none. `counts` are only on the last page (`next == head`).
     """
 
     since: int

@@ -63,22 +63,17 @@ class MailboxFacts:
                 rows, labels, head = self._changed(mailbox_id, since, limit + 2 * MAX_IDS_PER_EVENT + 1)
                 last = rows[-1].changed_seq == ended
             rows = [row for row in rows if row.changed_seq <= ended]
-        reached = head if last else rows[-1].changed_seq
+        reached = head if last else ended
         changed = tuple(summary_json(row) for row in rows if row.destroyed_seq is None)
         removed = tuple(MessageId(row.message_id) for row in rows if row.destroyed_seq is not None)
-        if not last:
-            return NetChanges(since, reached, head, changed, removed, None, None, None)
         objects = _label_objects(labels)
-        gone = sorted((row.destroyed_seq, row.label_id) for row in labels if (row.destroyed_seq or 0) > since)
+        labels_changed = tuple(label for label in objects if since < label["seq"] <= reached)
+        labels_removed = _removed(labels, since, reached)
+        if not last and not labels_changed and not labels_removed:
+            return NetChanges(since, reached, head, changed, removed, None, None, None)
+        counts = {label["id"]: {"total": label["total"], "unread": label["unread"]} for label in objects}
         return NetChanges(
-            since,
-            reached,
-            head,
-            changed,
-            removed,
-            tuple(label for label in objects if label["seq"] > since),
-            tuple(label_id for _, label_id in gone),
-            {label["id"]: {"total": label["total"], "unread": label["unread"]} for label in objects},
+            since, reached, head, changed, removed, labels_changed, labels_removed, counts if last else None
         )
 
     def _changed(self, mailbox_id: MailboxId, since: int, limit: int) -> tuple[list[Any], list[LabelRow], int]:
@@ -91,6 +86,11 @@ class MailboxFacts:
         )
         rows = [MESSAGES.row(values) for values in changed]
         return rows, [LABELS.row(values) for values in labels], head[0][0] if head else 0
+
+
+def _removed(rows: Iterable[LabelRow], since: int, until: int) -> tuple[LabelId, ...]:
+    gone = sorted((row.destroyed_seq, row.label_id) for row in rows if since < (row.destroyed_seq or 0) <= until)
+    return tuple(label_id for _, label_id in gone)
 
 
 def _label_objects(rows: Iterable[LabelRow]) -> list[dict[str, Any]]:
