@@ -323,8 +323,7 @@ def _refer(step: _Step, ref: str, row: MessageRow) -> None:
 
 def _reparsed(step: _Step, event: e.MessageReparsed) -> None:
     row = step._message(event.message_id)
-    if isinstance(event.personal, e.MessagePersonal):
-        row.summary = _encode(event.personal)
+    row.summary = _encode(event.personal) if isinstance(event.personal, e.MessagePersonal) else None
     row.has_attachment = event.has_attachment
     step._changed(row)
     for label_id in row.labels:
@@ -533,8 +532,7 @@ def _recipient(step: _Step, event: e.RecipientReported) -> None:
     recipient = row.recipients[event.recipient]
     recipient.status, recipient.attempts = event.status, event.attempts
     recipient.next_attempt_at = event.next_attempt_at
-    if isinstance(event.personal, e.RecipientPersonal):
-        recipient.last_reply = event.personal.last_reply
+    recipient.last_reply = event.personal.last_reply if isinstance(event.personal, e.RecipientPersonal) else ""
     open_ones = {status.status for status in row.recipients}
     row.status = next((status for status in _WORST_FIRST if status in open_ones), row.status)
 
