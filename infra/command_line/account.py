@@ -106,7 +106,7 @@ def close(
     erase: Annotated[bool, typer.Option("--erase", help="Destroy the mailbox's key, for ever.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Close an account for good; its mail stays, sealed, unless it is erased. Nobody else ever gets the address."""
+    """Close an account; its mail stays, `resume` opens it again, unless erased. Nobody else gets its address."""
     with _parts() as parts:
         account = parts.accounts.at(address)
         if erase:
