@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import Connection
 
 from domain.events import SubmissionQueued
@@ -19,6 +20,7 @@ from infra.postgres_queue import Connect, shown
 from infra.store.reading import StreamReader
 
 CLAIMED_AT_ONCE = 100
+PARKED_MS = 600_000
 
 _DUE = "SELECT mailbox_id FROM outbox WHERE due_at <= %s ORDER BY due_at LIMIT %s"
 _LOCK = "SELECT FROM mailboxes WHERE mailbox_id = ANY(%s) ORDER BY mailbox_id FOR NO KEY UPDATE"
@@ -44,6 +46,7 @@ _POSTPONE = (
     "UPDATE sending SET due_at = %s, attempts = attempts + 1, failures = %s, error = %s"
     " WHERE mailbox_id = %s AND submission_id = %s"
 )
+_PARK = "UPDATE sending SET due_at = %s, error = %s WHERE mailbox_id = %s AND submission_id = %s"
 _DONE = "DELETE FROM sending WHERE mailbox_id = %s AND submission_id = %s"
 
 
@@ -62,7 +65,7 @@ class PostgresOutbox:
             self._claim(connection, now)
             with connection.transaction():
                 leased = connection.execute(_LEASE, (now, limit, now + int(lease_s * 1000))).fetchall()
-            return [sending for row in leased if (sending := self._read(connection, row)) is not None]
+            return [sending for row in leased if (sending := self._read_or_parked(connection, row, now)) is not None]
 
     def postpone(self, sending: Sending, *, due_at: int, failures: int, error: str) -> None:
         """Worked through; due again at `due_at`."""
@@ -84,16 +87,29 @@ class PostgresOutbox:
             connection.execute(_LOCK, (due,))
             connection.execute(_CLAIM, (due, now, now))
 
+    def _read_or_parked(
+        self, connection: Connection[Any], row: tuple[str, str, int, int, int], now: int
+    ) -> Sending | None:
+        """The submission; one that cannot be read is put off, its error on show, and the others go on."""
+        try:
+            return self._read(connection, row)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - on show in the row until it succeeds
+            with connection.transaction():
+                connection.execute(_PARK, (now + PARKED_MS, shown(f"{type(error).__name__}: {error}"), row[0], row[1]))
+            return None
+
     def _read(self, connection: Connection[Any], row: tuple[str, str, int, int, int]) -> Sending | None:
         """The submission as it stands; none, and no more of it, where its mailbox's or message's key is gone."""
         mailbox_id, submission_id, claimed_at, attempts, failures = row
         found = connection.execute(_SUBMISSION, (mailbox_id, submission_id)).fetchone()
+        statuses = msgspec.json.decode(found[1], type=list[RecipientStatus]) if found is not None else []
         queued = self._queued(MailboxId(mailbox_id), found[2]) if found is not None else None
         if found is None or queued is None or not queued.personal:
             with connection.transaction():
                 connection.execute(_DONE, (mailbox_id, submission_id))
             return None
-        statuses = msgspec.json.decode(found[1], type=list[RecipientStatus])
         return Sending(
             mailbox_id=MailboxId(mailbox_id),
             submission_id=SubmissionId(submission_id),

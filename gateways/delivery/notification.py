@@ -14,6 +14,7 @@ import msgspec
 from gateways.blobs import BlobMissingError, Blobs, mail_blob_name
 from gateways.envelope import Envelope, Recipient
 from gateways.mime.header_fields import body_offset
+from gateways.mime.holes import HoleError, is_packed, unpack
 from gateways.queue import Queue, QueueRecord
 
 MAX_QUOTED_HEADER_BYTES = 64 * 1024
@@ -119,9 +120,11 @@ class Notifications:
         """The header of the message returned; nothing where its object is gone."""
         try:
             raw = self._blobs.read(record.blob, length=MAX_QUOTED_HEADER_BYTES)
-        except BlobMissingError:
+            if is_packed(raw):
+                raw = unpack(self._blobs.read(record.blob)).skeleton[:MAX_QUOTED_HEADER_BYTES]
+        except (BlobMissingError, HoleError):
             return b""
-        return b"" if raw.startswith(b"\0") else raw[: body_offset(raw, 0, len(raw))].rstrip(b"\r\n") + b"\r\n"
+        return raw[: body_offset(raw, 0, len(raw))].rstrip(b"\r\n") + b"\r\n"
 
 
 def _derived_id(record: QueueRecord, bounces: Sequence[Bounce]) -> str:

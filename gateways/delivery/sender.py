@@ -27,7 +27,7 @@ from gateways.mime.holes import storable
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
 
 LEASED_AT_ONCE = 50
-LEASE_S = 120.0
+LEASE_S = 60.0
 POLL_S = 0.5
 OUTAGE_PAUSE_S = 5.0
 ATTEMPTS = 3

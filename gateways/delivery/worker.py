@@ -11,7 +11,7 @@ The order of one record, of which a crash at any line loses and doubles nothing:
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 import msgspec
@@ -38,6 +38,8 @@ POLL_S = 1.0
 RELAY_PAUSE_MS = 4 * 3_600_000
 SUSPECT_INTERRUPTIONS = 2
 MAX_INTERRUPTIONS = 5
+BYTES_AT_ONCE = 32 << 20
+"""How much of messages a worker holds in memory at a time, unless a single one is larger."""
 NO_RELAY = "no relay is configured yet: kept until one is"
 DELIVERED = "250 2.1.5 delivered"
 _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
@@ -94,6 +96,8 @@ class DeliveryWorker:
         self._failures = Failures(queue, attempts=attempts)
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = new_id("w")
+        self._unreturned: list[Leased] = []
+        self._outage = ""
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set; what is in hand then is finished first. An outage is waited out."""
@@ -112,8 +116,16 @@ class DeliveryWorker:
 
         Raises: an outage, where not even the queue can be told; the leases then end by themselves.
         """
+        self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        self._attempt(self._alone_if_suspect(leased))
+        parts = list(_bounded(self._alone_if_suspect(leased)))
+        while parts:
+            part = parts.pop(0)
+            try:
+                self._attempt(part)
+            except self._outages:
+                self._unreturned.extend(one for rest in parts for one in rest)
+                raise
         return len(leased)
 
     def _attempt(self, batch: Sequence[Leased]) -> None:
@@ -145,9 +157,17 @@ class DeliveryWorker:
         return []
 
     def _give_back(self, batch: Sequence[Leased], outage: Exception) -> None:
+        """To be tried again soon; what the queue itself cannot be told now it is told first thing afterwards."""
+        self._unreturned.extend(batch)
+        self._outage = f"outage: {outage}"
+        self._return_unreturned()
+
+    def _return_unreturned(self) -> None:
         due_at = self._clock_ms() + int(self._outage_pause_s * 1000)
-        for leased in batch:
-            self._failures.give_back(leased, leased.recipients, due_at=due_at, error=f"outage: {outage}")
+        while self._unreturned:
+            leased = self._unreturned[-1]
+            self._failures.give_back(leased, leased.recipients, due_at=due_at, error=self._outage)
+            self._unreturned.pop()
 
     def _deliver(self, batch: Sequence[Leased]) -> None:
         directory = RememberedDirectory(self._directory)
@@ -241,6 +261,21 @@ class DeliveryWorker:
         for job in jobs:
             if job.bounces:
                 self._notifications.tell(job.leased.record, job.bounces)
+
+
+def _bounded(batch: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
+    """The batch in parts of at most `BYTES_AT_ONCE`."""
+    part: list[Leased] = []
+    total = 0
+    for leased in batch:
+        size_bytes = leased.record.envelope.size_bytes
+        if part and total + size_bytes > BYTES_AT_ONCE:
+            yield part
+            part, total = [], 0
+        part.append(leased)
+        total += size_bytes
+    if part:
+        yield part
 
 
 def _reports(job: _Job) -> list[Command]:

@@ -11,7 +11,7 @@ from tests.post_office import MAIL, post_office
 
 ROOT = Path(__file__).resolve().parents[3]
 MAILS = 400
-KILLS = 6
+KILLS = 4
 
 
 @contextmanager

@@ -260,6 +260,39 @@ def test_an_outage_of_the_blob_store_is_waited_out_and_counts_for_nothing(office
     assert len(office.inbox("m1")) == 1
 
 
+def test_what_an_outage_of_queue_and_blobs_left_leased_is_due_again_soon_after(
+    office: PostOffice, clock: Clock
+) -> None:
+    office.accept(MAIL % b"1", "ann@example.test")
+    blobs, queue = Unplugged(office.blobs), Unplugged(office.queue)
+    queue.lease = office.queue.lease
+    worker = office.worker(blobs=blobs, queue=queue)
+    with pytest.raises(OSError, match="no route"):
+        worker.run_due()
+    blobs.out = queue.out = False
+    worker.run_due()
+    clock.advance(6)
+    worker.run_due()
+    assert len(office.inbox("m1")) == 1
+
+
+def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateways.delivery.worker.BYTES_AT_ONCE", 1000)
+    entered: list[int] = []
+
+    class Counted:
+        def enter(self, entries: Any) -> Any:
+            entered.append(len(entries))
+            return office.book.enter(entries)
+
+    for number in range(5):
+        office.accept(MAIL % b"%d" % number + b"x" * (2000 if number == 1 else 200), "ann@example.test")
+    assert office.worker(book=Counted()).run_due() == 5
+    assert sum(entered) == 5
+    assert max(entered) < 3
+    assert len(office.inbox("m1")) == 5
+
+
 def test_a_record_at_which_workers_die_is_tried_alone_and_then_buried(office: PostOffice, clock: Clock) -> None:
     for number in range(3):
         office.accept(MAIL % b"%d" % number, "ann@example.test")

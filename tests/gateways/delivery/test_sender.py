@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from psycopg.types.json import Jsonb
 
 from domain.decisions import SubmitNew, UndoSubmission
 from domain.decisions.delivery import Composed
@@ -110,6 +111,23 @@ def test_recipients_elsewhere_are_kept_until_there_is_a_relay(office: PostOffice
     assert office.rows("SELECT count(*) FROM sending") == [(1,)]
     assert len(office.inbox("m1")) == 1
     assert office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'") == [(1,)]
+
+
+def test_a_submission_that_cannot_be_read_is_put_off_and_the_others_are_sent(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test")
+    office.rows("INSERT INTO outbox SELECT 'm1', 's0', 0 RETURNING 1")
+    copied = "INSERT INTO submissions SELECT (jsonb_populate_record(s, %s)).* FROM submissions s RETURNING 1"
+    office.rows(copied, Jsonb({"mailbox_id": "m1", "submission_id": "s0", "created_seq": 1, "recipients": [7]}))
+    office.rows(
+        'INSERT INTO messages SELECT (jsonb_populate_record(m, \'{"mailbox_id": "m1"}\')).* FROM messages m RETURNING 1'
+    )
+    clock.advance(10)
+    office.sender().run_due()
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+    ((parked, error),) = office.rows("SELECT submission_id, error FROM sending")
+    assert parked == "s0"
+    assert error.startswith("ValidationError")
 
 
 class Crash(BaseException):
