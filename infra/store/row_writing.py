@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from psycopg import Cursor
 
+from domain.ids import ThreadId
 from domain.rows import MailboxRow, Rows
 from domain.stored_form import without_nul
 from infra.store.array_literals import numbers, texts
@@ -38,7 +39,7 @@ def write_rows(cursor: Cursor[Any], sets: Sequence[Written], *, generation: int)
 
 def lead_references(cursor: Cursor[Any], sets: Sequence[Written], generation: int | None = None) -> None:
     """Queue, where threads were joined, that every reference to the one leads to the other; before the rows."""
-    led = [(item, pair) for item in sets for pair in item.touched.threads_led]
+    led = [(item, pair) for item in sets for pair in _last_threads(item.touched.threads_led).items()]
     if led:
         cursor.execute(
             _LEAD,
@@ -55,6 +56,17 @@ def lead_references(cursor: Cursor[Any], sets: Sequence[Written], generation: in
 def row_parameters(sets: Sequence[Written], generation: int | None = None) -> list[str | None]:
     """The parameters of `write_rows`: the touched rows of each table as a JSON array, None where there are none."""
     return [_array(sets, place, generation) for place in _PLACES]
+
+
+def _last_threads(led: Iterable[tuple[ThreadId, ThreadId]]) -> dict[ThreadId, ThreadId]:
+    """Where the stored references of each thread lead after all of these joins, in their order."""
+    last: dict[ThreadId, ThreadId] = {}
+    for source, into in led:
+        for thread_id, end in last.items():
+            if end == source:
+                last[thread_id] = into
+        last.setdefault(source, into)
+    return last
 
 
 def _array(sets: Iterable[Written], place: str, generation: int | None) -> str | None:
