@@ -157,7 +157,7 @@ class Lane:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             gathered, last = self._gather(first)
-            self._append_all(gathered)
+            self._append_all([one for one in gathered if one.future.set_running_or_notify_cancel()])
             if last:
                 break
         if self._connection is not None:
@@ -181,6 +181,8 @@ class Lane:
         return gathered, False
 
     def _append_all(self, gathered: list[_Waiting]) -> None:
+        if not gathered:
+            return
         try:
             self._append_surely(gathered)
         except Exception as failure:  # noqa: BLE001 - the failure is handed to the commands' futures
