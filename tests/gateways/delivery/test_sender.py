@@ -1,5 +1,6 @@
 """From the outbox into the queue."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -111,6 +112,33 @@ def test_recipients_elsewhere_are_kept_until_there_is_a_relay(office: PostOffice
     assert office.rows("SELECT count(*) FROM sending") == [(1,)]
     assert len(office.inbox("m1")) == 1
     assert office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'") == [(1,)]
+
+
+def test_a_claim_waits_for_whoever_holds_the_mailbox(office: PostOffice, clock: Clock) -> None:
+    """An undo that has read the outbox row under the lock must find it still there when it deletes it."""
+    submit(office, "ann@example.test")
+    clock.advance(10)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with office.pool.connection() as undoing, undoing.transaction():
+            undoing.execute("SELECT FROM mailboxes WHERE mailbox_id = 'm2' FOR NO KEY UPDATE")
+            sending = pool.submit(office.sender().run_due)
+            while not sending.done() and office.rows(waiting) == [(0,)]:
+                continue
+            assert not sending.done()
+            assert undoing.execute("DELETE FROM outbox").rowcount == 1
+        assert sending.result() == 0
+
+
+def test_a_retry_for_recipients_elsewhere_sends_nothing_again_to_those_here(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test", "zoe@elsewhere.test")
+    clock.advance(10)
+    office.sender().run_due()
+    (held,) = office.queue.lease("w", limit=1, lease_s=60)
+    office.queue.bury(held, 0, error="an operator looks into it")
+    clock.advance(4 * HOUR_S)
+    assert office.sender().run_due() == 1
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
 
 
 def test_a_submission_that_cannot_be_read_is_put_off_and_the_others_are_sent(office: PostOffice, clock: Clock) -> None:
