@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from domain.events import RecordedEvent
 from domain.ids import MailboxId
@@ -49,11 +49,15 @@ def rebuild_mailbox(
         psycopg.Error: interrupted; call again to go on.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
+        # A batch asks for thousands of rows at once, where plans made for any number of them would loop.
+        connection.execute("SET plan_cache_mode = force_custom_plan")
+        _gather_statistics(connection)
         read_json_as_raw(connection)
         building = _begin(connection, mailbox_id)
         while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
+            head = building.mailbox.head + behind
             _fold_batch(connection, reader, building)
-            progress(building.mailbox.head, building.mailbox.head + behind)
+            progress(building.mailbox.head, head)
         differences = _switch(connection, reader, building)
         progress(building.mailbox.head, building.mailbox.head)
         _remove_others(connection, mailbox_id, building.generation)
@@ -66,6 +70,17 @@ def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -
         stored = stored_rows(connection, mailbox_id)
     head = stored["mailbox"][""]["head"]
     return difference(MailboxState.replay(reader.recorded(mailbox_id, until=head)).rows(), stored)
+
+
+def _gather_statistics(connection: Connection[Any]) -> None:
+    """Of tables that were filled lately and that nobody has looked at: without any, plans loop over whole mailboxes."""
+    unknown = (
+        "SELECT relname FROM pg_class c WHERE oid = ANY (%s::text[]::regclass[])"
+        " AND NOT EXISTS (SELECT FROM pg_stats s WHERE s.schemaname = c.relnamespace::regnamespace::text"
+        " AND s.tablename = c.relname)"
+    )
+    for (table,) in connection.execute(unknown, ([table.name for table in TABLES],)).fetchall():
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 class _Building(msgspec.Struct):

@@ -142,7 +142,8 @@ class Loading:
     def execute(self, statement: str, parameters: tuple[Any, ...]) -> Cursor[Any]:
         """Queue a statement on the pipeline; its rows are read after the flush."""
         if self._generation is not None:
-            statement = statement.replace("b.generation", str(int(self._generation)))
+            # Behind a subselect the number is no guide for the planner, whose statistics know no row of it yet.
+            statement = statement.replace("b.generation", f"(SELECT {int(self._generation)})")
         cursor = self._connection.cursor(row_factory=tuple_row)
         cursor.execute(statement, parameters, prepare=True)
         return cursor
