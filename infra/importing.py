@@ -199,10 +199,10 @@ class _Importing:
         """Store and hand over what is new of a batch."""
         wanted: dict[str, tuple[FoundMail, Arrival]] = {}
         for found in batch:
-            if found.content is None:
-                self._failed(found, found.error)
-            elif found.trashed and self._wishes.skip_trashed:
+            if found.other or (found.trashed and self._wishes.skip_trashed):
                 self._imported.counts(found).skipped += 1
+            elif found.content is None:
+                self._failed(found, found.error)
             elif not found.content.strip():
                 self._failed(found, "it is empty")
             else:

@@ -17,6 +17,7 @@ Format = Literal["auto", "mbox", "eml", "maildir"]
 
 MBOX_SUFFIXES = (".mbox", ".mbx")
 MAIL_SUFFIXES = (".eml", ".msg", ".mail")
+_FIRST_LINE = re.compile(rb"From |[!-9;-~]+[ \t]*:")
 _CHUNK_LINE = 64 * 1024
 
 _SEPARATOR = re.compile(rb"From [^\r\n]*\d\d?:\d\d(?::\d\d)?[^\r\n]*\d{4}[^\r\n]*\r?\n?\Z")
@@ -52,6 +53,8 @@ class FoundMail(msgspec.Struct, frozen=True, kw_only=True):
     arrived_at: int | None = None
     modified_at: int | None = None
     trashed: bool = False
+    other: bool = False
+    """Whether it is a file of another kind that lies beside mail."""
     single: bool = True
     """Whether the file holds this message and no other."""
 
@@ -111,17 +114,28 @@ def _folder(path: Path, kind: Format, limits: ReadingLimits) -> Iterator[FoundMa
         return
     for entry in entries:
         if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-            yield from mail_in(Path(entry.path), kind=_inside(Path(entry.path), kind), limits=limits)
+            yield from _in_folder(Path(entry.path), kind, limits)
     for entry in entries:
         if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
             yield from mail_in(Path(entry.path), kind=kind, limits=limits)
 
 
-def _inside(path: Path, kind: Format) -> Format:
-    """In a folder a file is one message unless its name says that it is an mbox."""
-    if kind == "auto":
-        return "mbox" if path.suffix.lower() in MBOX_SUFFIXES else "eml"
-    return kind
+def _in_folder(path: Path, kind: Format, limits: ReadingLimits) -> Iterator[FoundMail]:
+    """In a folder a file is one message unless its name says that it is an mbox, or it begins like no mail."""
+    if kind != "auto" or path.suffix.lower() in MBOX_SUFFIXES:
+        yield from mail_in(path, kind=kind, limits=limits)
+    elif path.suffix.lower() in MAIL_SUFFIXES or _begins_like_mail(path):
+        yield _one(path, limits)
+    else:
+        yield FoundMail(file=path, content=None, other=True)
+
+
+def _begins_like_mail(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _FIRST_LINE.match(file.read(1000).lstrip()) is not None
+    except OSError:
+        return True  # whoever reads it tells why it cannot be read
 
 
 def _one(path: Path, limits: ReadingLimits) -> FoundMail:

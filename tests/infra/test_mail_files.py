@@ -87,6 +87,15 @@ def test_a_folder_is_read_by_name_and_links_are_not_followed(tmp_path: Path) -> 
     assert contents(inside) == [b"A: a\r\n\r\n", b"B: b\r\n\r\n", b"C: c\r\n\r\n"]
 
 
+def test_what_is_no_mail_in_a_folder_is_left_out_unless_it_is_called_mail(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"a": 1}')
+    (tmp_path / "b.eml").write_bytes(b"no header at all\n")
+    (tmp_path / "c.txt").write_bytes(b"\nSubject: c\n\n")
+    found = [(one.other, one.content) for one in mail_in(tmp_path, kind="auto", limits=LIMITS)]
+    assert found == [(True, None), (False, b"no header at all\r\n"), (False, b"\r\nSubject: c\r\n\r\n")]
+    assert len([one for one in mail_in(tmp_path, kind="eml", limits=LIMITS) if one.content]) == 3
+
+
 def maildir(path: Path) -> Path:
     for part in ("cur", "new", "tmp"):
         (path / part).mkdir(parents=True)
