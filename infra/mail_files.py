@@ -17,7 +17,7 @@ Format = Literal["auto", "mbox", "eml", "maildir"]
 
 MBOX_SUFFIXES = (".mbox", ".mbx")
 MAIL_SUFFIXES = (".eml", ".msg", ".mail")
-_FIRST_LINE = re.compile(rb"From |[!-9;-~]+[ \t]*:")
+_FIRST_LINE = re.compile(rb"From |[A-Za-z][A-Za-z0-9_-]*[ \t]*:")
 _CHUNK_LINE = 64 * 1024
 
 _SEPARATOR = re.compile(rb"From [^\r\n]*\d\d?:\d\d(?::\d\d)?[^\r\n]*\d{4}[^\r\n]*\r?\n?\Z")

@@ -45,7 +45,7 @@ def test_what_a_stranger_wrote_can_neither_end_a_line_nor_steer_a_terminal() -> 
     fields = {name: getattr(DELIVERED, name) for name in DELIVERED.__struct_fields__} | {"personal": PERSONAL}
     told = line(words, e.MessageDelivered(**fields), actor="system", client="a\nb")
     assert 'system  delivered "Lunch\ufffd[31m?" from bob@elsewhere.test into l1' in told
-    assert "\x1b" not in told and "\n" not in told
+    assert not {"\x1b", "\n"} & set(told)
 
 
 def test_what_was_destroyed_is_shown_as_redacted() -> None:
