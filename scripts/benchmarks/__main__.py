@@ -1,0 +1,122 @@
+"""The command behind `scripts/bench`."""
+
+import argparse
+import os
+import platform
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from scripts.benchmarks import append, bytes_per_message, flush_time, mailbox_sizes, rebuilding
+from scripts.benchmarks.report import Figure, table, write_json
+from scripts.benchmarks.sizes import FULL, QUICK, Sizes
+from scripts.benchmarks.stage import Stage, say, stage
+
+Measure = Callable[[Stage], Iterator[Figure]]
+
+ROWS: dict[str, tuple[Measure, str]] = {
+    append.ROW: (append.measure, "appending with the views in step"),
+    mailbox_sizes.ROW: (mailbox_sizes.measure, "every question and change in a small and a large mailbox"),
+    rebuilding.ROW: (rebuilding.measure, "making the rows in step and the search index again"),
+    bytes_per_message.ROW: (bytes_per_message.measure, "bytes that a message takes in the database"),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print the table; 0 when every goal that was measured is met."""
+    given = _parsed(arguments)
+    sizes = QUICK if given.quick else FULL
+    signal.signal(signal.SIGTERM, _interrupt)
+    _allow_many_files()
+    figures: list[Figure] = []
+    settings: dict[str, Any] = _machine(sizes)
+    interrupted = False
+    began = time.monotonic()
+    try:
+        with stage(given.folder.absolute(), sizes) as where:
+            settings |= {"folder": str(given.folder), "postgres": where.settings()}
+            figures += flush_time.figures(where.folder, sizes.flushes, when="before")
+            for name in given.only or ROWS:
+                _measure(name, where, figures)
+            figures += flush_time.figures(where.folder, sizes.flushes, when="after")
+    except KeyboardInterrupt:
+        interrupted = True
+        say("interrupted: what was measured so far")
+    settings["seconds"] = round(time.monotonic() - began, 1)
+    settings["interrupted"] = interrupted
+    _print(settings, figures)
+    if given.json is not None:
+        write_json(given.json, settings, figures)
+    return 130 if interrupted else int(any(figure.met is False for figure in figures))
+
+
+def _measure(name: str, where: Stage, figures: list[Figure]) -> None:
+    """One row; what goes wrong in it is shown in its place and keeps no other from being measured."""
+    say(f"{name}: {ROWS[name][1]}")
+    began = time.monotonic()
+    try:
+        figures.extend(ROWS[name][0](where))
+    except Exception as error:  # noqa: BLE001 - shown in the table
+        say(f"{name}: {error!r}")
+        figures.append(Figure(row=name, name="not measured", met=False, note=f"{type(error).__name__}: {error}"))
+    say(f"{name}: took {time.monotonic() - began:.0f} s")
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    rows = "\n".join(f"  {name:<10} {what}" for name, (_, what) in ROWS.items())
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure what the design promises, each row beside its peer.",
+        epilog=f"rows:\n{rows}\n\nHow to read them: scripts/benchmarks/README.md",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, two minutes: says whether something broke")
+    parser.add_argument("--only", nargs="+", metavar="ROW", choices=list(ROWS), help="these rows, in this order")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write settings and figures there as well")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("var"), help="the data folder is made below it: measures that disk"
+    )
+    return parser.parse_args(list(arguments))
+
+
+def _machine(sizes: Sizes) -> dict[str, Any]:
+    return {
+        "sizes": {name: getattr(sizes, name) for name in sizes.__struct_fields__},
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
+
+
+def _print(settings: dict[str, Any], figures: Sequence[Figure]) -> None:
+    postgres = settings.get("postgres", {})
+    shown = [
+        f"{settings['sizes']['name']} run, {settings['seconds']} s, {settings['at']}, {settings['cores']} cores,"
+        f" load before {settings['load_before']:.1f}, Python {settings['python']}",
+        "Postgres: " + ", ".join(f"{name}={value}" for name, value in postgres.items()),
+        "",
+        table(figures),
+        "",
+    ]
+    sys.stdout.write("\n".join(shown))
+
+
+def _allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""A small and a large mailbox of one installation, filled through the lane as mail fills them, with a search index."""
+
+from collections import deque
+from concurrent.futures import Future
+
+import msgspec
+import psycopg
+
+from domain.commands import Outcome
+from domain.ids import MailboxId
+from infra.search_view import SearchView
+from infra.tantivy_search.live import LiveTantivyIndex, open_live
+from scripts.benchmarks.accounts import Holder, open_accounts
+from scripts.benchmarks.mails import delivery, number_of, parsed
+from scripts.benchmarks.stage import Stage, Store, say
+
+IN_FLIGHT = 1024
+READ_OF_TEN = 9
+"""So many of ten mails are read."""
+
+
+class TwoMailboxes(msgspec.Struct, eq=False):
+    """The two, and what is asked of them."""
+
+    store: Store
+    index: LiveTantivyIndex
+    small: Holder
+    large: Holder
+    next_number: dict[MailboxId, int]
+
+    @property
+    def both(self) -> tuple[Holder, Holder]:
+        """The small one first."""
+        return self.small, self.large
+
+
+_filled: dict[int, TwoMailboxes] = {}
+
+
+def two_mailboxes(stage: Stage) -> TwoMailboxes:
+    """Filled when first asked for."""
+    if id(stage) not in _filled:
+        _filled[id(stage)] = _fill(stage)
+    return _filled[id(stage)]
+
+
+def _fill(stage: Stage) -> TwoMailboxes:
+    sizes, store = stage.sizes, stage.installation
+    small, large = open_accounts(stage.folder, ["small", "large"])
+    index = open_live(stage.folder / "bench-search")
+    stage.closing.callback(index.close)
+    store.touch_blobs(sizes.large + 10_000)
+    for holder, messages in ((small, sizes.small), (large, sizes.large)):
+        say(f"filling a mailbox with {messages:,} messages through the lane")
+        fill(store, holder.mailbox_id, messages)
+        _index(store, index, holder.mailbox_id)
+    store.settle()
+    numbers = {small.mailbox_id: sizes.small, large.mailbox_id: sizes.large}
+    return TwoMailboxes(store, index, small, large, numbers)
+
+
+def fill(store: Store, mailbox_id: MailboxId, messages: int) -> None:
+    """Deliver so many mails, gathered as densely as the lane takes them; nine of ten are read."""
+    waiting: deque[Future[Outcome]] = deque()
+    for number in range(messages):
+        keywords = ("$seen",) if number % 10 < READ_OF_TEN else ()
+        waiting.append(store.lane.submit(delivery(mailbox_id, number, keywords=keywords)))
+        if len(waiting) >= IN_FLIGHT:
+            waiting.popleft().result()
+    for future in waiting:
+        future.result()
+
+
+def _index(store: Store, index: LiveTantivyIndex, mailbox_id: MailboxId) -> None:
+    """Feed the index as its follower does, with the mails' texts."""
+    view = SearchView(index, lambda blob: parsed(number_of(blob)))
+    since = 0
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        while events := store.reader.batch(mailbox_id, since, limit=500):
+            view.apply(connection, mailbox_id, events)
+            since = events[-1].seq
+            if since % 4000 < 500:
+                view.settle()
+        view.settle()
