@@ -29,6 +29,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "serve": Command("infra.command_line.serve:serve", "Serve: HTTP, SMTP, delivery and all that follows."),
     "account": Command("infra.command_line.account:application", "Open, change and close accounts."),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
     "verify": Command("infra.command_line.verify:verify", "Check the chains of events."),

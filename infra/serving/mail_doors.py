@@ -1,0 +1,80 @@
+"""The doors through which mail comes in: SMTP and LMTP, each on an event loop of its own."""
+
+import asyncio
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvloop
+
+from domain.ids import new_id
+from gateways.smtp.host import Dialect, Host
+from gateways.smtp.limits import Limits
+from gateways.smtp.server import SmtpServer
+from infra.composition import Parts
+from infra.delivery_parts import DeliveryParts
+from infra.operator_errors import OperatorError
+from infra.serving.roles import Ready
+from infra.settings import Settings
+from infra.settings_readers import ListenAddress
+
+THREADS = 24
+"""How many mails are made durable at once: flushes of the disk are shared among them."""
+DRAIN_S = 6.0
+
+
+def serve_smtp(parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    """Take mail from strangers (RFC 5321) until `stop`; then let what is under way finish."""
+    _serve(parts, Dialect.SMTP, parts.settings.smtp, stop, ready)
+
+
+def serve_lmtp(parts: Parts, stop: threading.Event, ready: Ready) -> None:
+    """Take mail from a mail server in front of this one (RFC 2033) until `stop`."""
+    _serve(parts, Dialect.LMTP, parts.settings.lmtp, stop, ready)
+
+
+def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threading.Event, ready: Ready) -> None:
+    host = Host(
+        hostname=parts.settings.hostname,
+        new_acceptance_id=lambda: new_id("a"),
+        dialect=dialect,
+        limits=_limits(parts.settings),
+    )
+    reception = DeliveryParts(parts).reception
+    context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
+
+    async def serve() -> None:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix=dialect.value) as executor:
+            server = SmtpServer(host, reception=reception, executor=executor, ssl_context=context)
+            try:
+                await server.listen(address.host, address.port)
+            except OSError as error:
+                raise OperatorError(f"cannot listen on {address} for {dialect.value}: {error.strerror}") from error
+            shown_host, shown_port = server.addresses[0]
+            ready(f"{shown_host}:{shown_port}")
+            await asyncio.get_running_loop().run_in_executor(None, stop.wait)
+            await server.stop(deadline_s=DRAIN_S)
+
+    uvloop.run(serve())
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        message_bytes=settings.max_message_bytes,
+        recipients=settings.max_recipients,
+        received_fields=settings.max_received_fields,
+        connections=settings.max_connections,
+        new_connections_per_s=settings.connections_per_second,
+    )
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (ssl.SSLError, OSError) as error:
+        raise OperatorError(f"LEDGERMAIL_TLS_CERT and LEDGERMAIL_TLS_KEY cannot be used: {error}") from error
+    return context

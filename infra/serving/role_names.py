@@ -1,0 +1,27 @@
+"""The names of the roles and how they share processes: nothing is loaded here, so that the supervisor stays small."""
+
+from collections.abc import Sequence
+
+PROCESSES: tuple[tuple[str, ...], ...] = (
+    ("http",),
+    ("smtp", "lmtp"),
+    ("delivery", "sender", "timers"),
+    ("follower",),
+)
+"""Which roles share a process: Python works on one thing at a time, and two cores want more than one."""
+
+ROLES = tuple(role for group in PROCESSES for role in group)
+
+
+def processes(only: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """The processes to start, for all roles or for some.
+
+    Raises:
+        ValueError: a role that does not exist.
+    """
+    unknown = [name for name in only if name not in ROLES]
+    if unknown:
+        raise ValueError(f"there is no role {unknown[0]!r}: the roles are {', '.join(ROLES)}")
+    wanted = set(only) or set(ROLES)
+    kept = (tuple(role for role in group if role in wanted) for group in PROCESSES)
+    return [group for group in kept if group]

@@ -1,0 +1,129 @@
+"""Starts the processes of the service, starts again what dies, ends all together within ten seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from infra.serving.exit_codes import UNMENDABLE
+
+STOP_S = 9.0
+"""How long the processes may take to finish what they hold; what is left then is killed."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+HEALTHY_S = 60.0
+
+
+class _Process:
+    """One process of the service and how often it has died lately."""
+
+    def __init__(self, roles: Sequence[str], on_ready: Callable[[str, str], None]) -> None:
+        self.roles = tuple(roles)
+        self._on_ready = on_ready
+        self._pause_s = FIRST_PAUSE_S
+        self._started = 0.0
+        self.start_at = 0.0
+        self.running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        # A session of its own: Ctrl-C reaches the supervisor alone, which ends the processes in order.
+        self.running = subprocess.Popen(  # noqa: S603 - this interpreter, role names from a fixed list
+            [sys.executable, "-m", "infra.serving.child", *self.roles],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, args=(self.running,), daemon=True).start()
+
+    def _listen(self, running: "subprocess.Popen[bytes]") -> None:
+        assert running.stdout is not None
+        for line in running.stdout:
+            said = json.loads(line)
+            self._on_ready(said["role"], said["address"])
+
+    def died(self) -> None:
+        """Note a death: the next start waits, twice as long each time it dies soon after."""
+        self._pause_s = FIRST_PAUSE_S if time.monotonic() - self._started > HEALTHY_S else self._pause_s
+        self.start_at = time.monotonic() + self._pause_s
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self.running = None
+
+
+class Supervisor:
+    """Keeps the processes of the given roles alive until it is told to stop."""
+
+    def __init__(self, processes: Sequence[Sequence[str]], say: Callable[[str], None]) -> None:
+        self._say = say
+        self._ready: dict[str, str] = {}
+        self._all_ready = threading.Event()
+        self._stopping = threading.Event()
+        self._processes = [_Process(roles, self._note_ready) for roles in processes]
+        self._roles = {role for roles in processes for role in roles}
+
+    def run(self, on_ready: Callable[[dict[str, str]], None]) -> int:
+        """Run until SIGTERM or SIGINT; `on_ready` is told once where each role listens. The exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop_signal)
+        for process in self._processes:
+            process.start()
+        told = False
+        code = 0
+        while not self._stopping.is_set():
+            if not told and self._all_ready.is_set():
+                told = True
+                threading.Thread(target=on_ready, args=(dict(self._ready),), daemon=True).start()
+            code = self._look_after()
+            self._stopping.wait(0.1)
+        self._end()
+        return code
+
+    def stop(self) -> None:
+        """End everything soon."""
+        self._stopping.set()
+
+    def _stop_signal(self, _number: int, _frame: object) -> None:
+        if self._stopping.is_set():
+            self._kill()
+        self._stopping.set()
+
+    def _note_ready(self, role: str, address: str) -> None:
+        self._ready[role] = address
+        if self._roles <= self._ready.keys():
+            self._all_ready.set()
+
+    def _look_after(self) -> int:
+        for process in self._processes:
+            if process.running is None:
+                if time.monotonic() >= process.start_at:
+                    process.start()
+                continue
+            code = process.running.poll()
+            if code == UNMENDABLE and not self._all_ready.is_set():
+                self._stopping.set()
+                return 1
+            if code is not None:
+                self._say(f"the process of {', '.join(process.roles)} ended ({code}); it starts again")
+                process.died()
+        return 0
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + STOP_S
+        for process in self._processes:
+            if process.running is not None:
+                process.running.terminate()
+        for process in self._processes:
+            if process.running is not None:
+                try:
+                    process.running.wait(max(deadline - time.monotonic(), 0.1))
+                except subprocess.TimeoutExpired:
+                    self._say(f"the process of {', '.join(process.roles)} did not finish in time and is killed")
+                    self._kill()
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            if process.running is not None and process.running.poll() is None:
+                os.kill(process.running.pid, signal.SIGKILL)
