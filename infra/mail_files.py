@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from gateways.mime.dates import milliseconds
+from infra.maildir import flags_of, folder_name, is_maildir, keywords_of
 
 Format = Literal["auto", "mbox", "eml", "maildir"]
 
@@ -27,13 +28,6 @@ _FROM_DATE = re.compile(
 )
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_FLAGS = {
-    "S": "$seen",
-    "F": "$flagged",
-    "R": "$answered",
-    "P": "$forwarded",
-    "D": "$draft",
-}
 _STATUS = {"R": "$seen", "A": "$answered", "F": "$flagged", "T": "$draft"}
 
 
@@ -81,11 +75,6 @@ def mail_in(path: Path, *, kind: Format, limits: ReadingLimits) -> Iterator[Foun
         yield from _mbox(path, limits)
     else:
         yield _one(path, limits)
-
-
-def is_maildir(path: Path) -> bool:
-    """Whether the folder is a Maildir."""
-    return (path / "cur").is_dir() and (path / "new").is_dir()
 
 
 def with_crlf(content: bytes) -> bytes:
@@ -256,26 +245,12 @@ def _folders_below(path: Path) -> list[tuple[tuple[str, ...], Path]]:
             if entry.name in ("cur", "new", "tmp") or not entry.is_dir(follow_symlinks=False):
                 continue
             names = tuple(filter(None, entry.name.split("."))) if entry.name.startswith(".") else (entry.name,)
-            below = (*above, *(_folder_name(name) for name in names))
+            below = (*above, *(folder_name(name) for name in names))
             if is_maildir(Path(entry.path)):
                 found.append((below, Path(entry.path)))
             if len(below) < 20:
                 waiting.append((below, Path(entry.path)))
     return sorted(found)
-
-
-def _folder_name(name: str) -> str:
-    """A folder's name; Maildir++ writes it in IMAP's modified UTF-7 (RFC 3501 section 5.1.3)."""
-    if "&" not in name or not name.isascii():
-        return name
-    try:
-        return re.sub(r"&([A-Za-z0-9+,]*)-", _decoded_run, name)
-    except UnicodeDecodeError:
-        return name
-
-
-def _decoded_run(found: re.Match[str]) -> str:
-    return ("+" + found[1].replace(",", "/") + "-").encode().decode("utf-7") if found[1] else "&"
 
 
 def _maildir_folder(path: Path, name: tuple[str, ...], limits: ReadingLimits) -> Iterator[FoundMail]:
@@ -286,10 +261,9 @@ def _maildir_folder(path: Path, name: tuple[str, ...], limits: ReadingLimits) ->
             yield FoundMail(file=path / part, content=None, error=_said(error), single=False)
             continue
         for entry in entries:
-            flags = re.split(r"[:;!]2,", entry)[1] if re.search(r"[:;!]2,", entry) else ""
-            keywords = tuple(sorted({_FLAGS[flag] for flag in flags if flag in _FLAGS}))
+            flags = flags_of(entry)
             found = _one(path / part / entry, limits)
-            yield msgspec.structs.replace(found, keywords=keywords, folder=name, trashed="T" in flags)
+            yield msgspec.structs.replace(found, keywords=keywords_of(flags), folder=name, trashed="T" in flags)
 
 
 def _said(error: OSError) -> str:
