@@ -142,6 +142,14 @@ class Settings:
     dead_letter_days: int = _count(
         "DEAD_LETTER_DAYS", 4, "Days that a dead letter waits for an operator before its sender is told.", most=365
     )
+    account_requests_per_second: int = _count(
+        "ACCOUNT_REQUESTS_PER_SECOND",
+        50,
+        "HTTP requests a second of an account, four times that at once; above it 429.",
+    )
+    address_requests_per_second: int = _count(
+        "ADDRESS_REQUESTS_PER_SECOND", 400, "HTTP requests a second from one address, four times that at once."
+    )
     undo_seconds: int = _count("UNDO_SECONDS", 10, "Seconds within which sending can be undone.", least=0, most=3600)
     messages_per_minute: int = _count("MESSAGES_PER_MINUTE", 25, "Messages an account may send in a minute.")
     messages_per_day: int = _count("MESSAGES_PER_DAY", 500, "Messages an account may send in 24 hours.")

@@ -1,0 +1,114 @@
+"""Files for a draft: announced, sent to a signed address, completed; what the caller has already need not travel."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from domain.ids import new_id
+from domain.times import DAY_MS, rfc3339
+from gateways.http.composing import now_ms
+from gateways.http.operations import Answer, Call, Operation, as_json
+from gateways.http.ports import Upload
+from gateways.http.problems import ProblemError
+from gateways.http.signed_addresses import HOUR_S, signed_until
+
+KEPT_MS = 7 * DAY_MS
+"""How long an upload waits for a draft to name it."""
+
+
+class NewAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's name, type, size in bytes and, where the client knows it, its SHA-256 in hex."""
+
+    filename: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    content_type: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")]
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class UploadAddress(msgspec.Struct):
+    """Where the bytes go: an address of this service, which needs no token, and until when."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    expires_at: str
+
+
+class AttachmentAnnounced(msgspec.Struct):
+    """The id for `attachment_ids`; `upload` null where the bytes are here already."""
+
+    id: str
+    upload: UploadAddress | None
+
+
+class Scanned(msgspec.Struct):
+    """What was found in the file: clean, pending, or unscreened where nobody looks."""
+
+    scan: str
+
+
+def announce(call: Call[None, NewAttachment]) -> Answer:
+    """An id and an address to send the bytes to."""
+    asked = call.body
+    most = call.parts.settings.max_attachment_bytes
+    if asked.size > most:
+        raise ProblemError("attachment_too_large", f"at most {most} octets", limit_bytes=most)
+    is_here = asked.sha256 is not None and call.parts.uploads.owned(call.mailbox_id, asked.sha256) == asked.size
+    upload = Upload(
+        upload_id=new_id("u"),
+        mailbox_id=call.mailbox_id,
+        filename=_one_line(asked.filename),
+        content_type=asked.content_type.lower(),
+        size=asked.size,
+        expected_sha256=asked.sha256,
+        sha256=asked.sha256 if is_here else None,
+        completed=is_here,
+        expires_at=now_ms() + KEPT_MS,
+    )
+    call.parts.uploads.add(upload)
+    return as_json(AttachmentAnnounced(upload.upload_id, None if is_here else _address(call, upload)), status=201)
+
+
+def complete(call: Call[None, Any]) -> Answer:
+    """The file may be attached. Safe to repeat."""
+    upload = call.parts.uploads.find(call.path["attachment_id"])
+    if upload is None or upload.mailbox_id != call.mailbox_id:
+        raise ProblemError("attachment_unknown")
+    if upload.sha256 is None:
+        raise ProblemError("upload_incomplete", "its bytes are not here yet")
+    call.parts.uploads.complete(upload.upload_id)
+    return as_json(Scanned("unscreened"))
+
+
+def _address(call: Call[Any, Any], upload: Upload) -> UploadAddress:
+    url = signed_until(call.parts.settings.secret, "PUT", f"/v1/uploads/{upload.upload_id}", good_for_s=HOUR_S)
+    expires_at = (now_ms() // 1000 + HOUR_S) * 1000
+    return UploadAddress("PUT", url, {"Content-Type": upload.content_type}, rfc3339(expires_at))
+
+
+def _one_line(name: str) -> str:
+    return "".join(char if char.isprintable() else "_" for char in name)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/attachments",
+        summary="Announce a file",
+        run=announce,
+        body=NewAttachment,
+        answers={201: AttachmentAnnounced},
+        errors=("attachment_too_large", "too_many_uploads"),
+        tag="writing",
+    ),
+    Operation(
+        method="POST",
+        path="/v1/attachments/{attachment_id}/complete",
+        summary="The file is here",
+        run=complete,
+        answers={200: Scanned},
+        errors=("attachment_unknown", "upload_incomplete"),
+        unknown="attachment_unknown",
+        tag="writing",
+    ),
+)

@@ -1,0 +1,79 @@
+"""What is measured: histograms of this service's own work, and gauges read from the database when asked for.
+
+With `PROMETHEUS_MULTIPROC_DIR` set, as `ledgermail serve` does for its processes, the histograms of all of them are
+shown by each; the gauges are of the whole installation in any case.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from gateways.http.ports import Gauges
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_FAST = (0.0005, 0.001, 0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 600.0)
+
+OWN = CollectorRegistry()
+APPEND = Histogram("ledgermail_append_seconds", "From a command to its durable events.", buckets=_FAST, registry=OWN)
+SYNC = Histogram("ledgermail_sync_seconds", "Reading a page of /sync, without waiting.", buckets=_FAST, registry=OWN)
+DELIVERY = Histogram(
+    "ledgermail_delivery_seconds", "From the acceptance of a mail to its event.", buckets=_SLOW, registry=OWN
+)
+
+
+class Metrics:
+    """The text that Prometheus reads."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._registry = CollectorRegistry()
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]  # it has no annotations
+        else:
+            self._registry.register(_Histograms())
+        self._registry.register(_Gauges(gauges))
+
+    def text(self) -> bytes:
+        """All of them, in the text format."""
+        return generate_latest(self._registry)
+
+
+class _Histograms(Collector):
+    def collect(self) -> Iterator[Metric]:
+        yield from OWN.collect()
+
+
+class _Gauges(Collector):
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: registering asks no database."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        queue = GaugeMetricFamily("ledgermail_queue_records", "Accepted and not yet delivered.")
+        queue.add_metric([], self._gauges.queue_records())
+        dead = GaugeMetricFamily("ledgermail_dead_letters", "Could not be delivered, wait for an operator.")
+        dead.add_metric([], self._gauges.dead_letters())
+        lag = GaugeMetricFamily("ledgermail_follower_lag_events", "Events that a view is behind.", labels=["view"])
+        parked = GaugeMetricFamily("ledgermail_parked_mailboxes", "Mailboxes that a view parked.", labels=["view"])
+        for view, (behind, count) in sorted(self._gauges.followers().items()):
+            lag.add_metric([view], behind)
+            parked.add_metric([view], count)
+        yield from (queue, dead, lag, parked)
+
+
+@contextmanager
+def timed(histogram: Histogram) -> Iterator[None]:
+    """Observe how long the block takes, where it succeeds."""
+    began = perf_counter()
+    yield
+    histogram.observe(perf_counter() - began)

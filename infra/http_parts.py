@@ -1,0 +1,156 @@
+"""What stands behind HTTP in an installation: the adapters of its ports, wired."""
+
+import hmac
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from domain.ids import MailboxId
+from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
+from gateways.http.waiters import Waiters
+from gateways.mail_objects import read_mail
+from gateways.web.routes import page_routes
+from infra import blob_references, followers
+from infra.composition import Parts
+from infra.contacts_view import StoredSuggestions
+from infra.extracts import Extracts
+from infra.file_blobs import FileBlobs
+from infra.kept_answers import PostgresKeptAnswers
+from infra.master_key import open_master_key
+from infra.postgres_queue import Connect
+from infra.settings import Settings
+from infra.store.lane import LaneClosedError
+from infra.tantivy_search.live import open_live
+from infra.timed_appender import TimedAppender
+from infra.uploads import PostgresUploads
+from infra.views.database import Database, reading_pool
+from infra.views.mailbox_facts import MailboxFacts
+from infra.views.mailbox_records import MailboxRecords
+from infra.views.message_lists import MessageLists
+from infra.wakes import Listener
+
+THREADS = 16
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, LaneClosedError, ConnectionError)
+FULL_ERRNOS = frozenset({28, 122})  # ENOSPC, EDQUOT
+_HEADS = "SELECT mailbox_id, head FROM mailboxes WHERE mailbox_id = ANY (%s)"
+
+
+def http_secret(settings: Settings) -> bytes:
+    """32 octets derived from the master key, which must have been made: what HTTP signs and seals with everywhere."""
+    keys = settings.data / "keys"
+    master, _created = open_master_key(settings.master_key_file, keys, keys / ".tmp")
+    return hmac.digest(master, b"ledgermail-http-1", "sha256")
+
+
+def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
+    """The parts of HTTP; what must be closed is handed to `closing`."""
+    settings, keys = parts.settings, parts.keys
+    secret = http_secret(settings)
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="http")
+    closing.callback(executor.shutdown, cancel_futures=True)
+    pool = reading_pool(parts.conninfo, max_size=THREADS)
+    closing.callback(pool.close)
+    database = Database(pool)
+    search = open_live(settings.data / "search")
+    closing.callback(search.close)
+    waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
+    listener = Listener(parts.conninfo, waiters.tell_from_thread, waiters.ask_from_thread)
+    closing.callback(listener.close)
+    return HttpParts(
+        settings=_values(settings, secret),
+        executor=executor,
+        appender=TimedAppender(parts.lane),
+        lists=MessageLists(database),
+        facts=MailboxFacts(database),
+        records=MailboxRecords(database),
+        reader=parts.reader,
+        registration=parts.registration,
+        accounts=parts.accounts,
+        sessions=parts.sessions,
+        passwords=parts.passwords,
+        app_passwords=parts.app_passwords,
+        blobs=parts.blobs,
+        extracts=Extracts(parts.connect, lambda name: read_mail(parts.blobs, name)),
+        touch=toucher(parts.connect),
+        uploads=PostgresUploads(parts.connect),
+        kept_answers=PostgresKeptAnswers(parts.connect, secret),
+        search=search,
+        suggestions=StoredSuggestions(database),
+        waiters=waiters,
+        gauges=DatabaseGauges(parts.connect),
+        checks={
+            "database": lambda: _told(database.one("SELECT 1", ())),
+            "keys": lambda: _told(keys.get("m0")),
+            "blobs": lambda: _try_spool(parts.blobs),
+            "search": lambda: _told(search.cursor(MailboxId("m0"))),
+        },
+        outages=OUTAGES,
+        full=(psycopg.errors.DiskFull,),
+        pages={route.path: _app(route) for route in page_routes()},
+    )
+
+
+def _values(settings: Settings, secret: bytes) -> HttpSettings:
+    return HttpSettings(
+        hostname=settings.hostname,
+        secret=secret,
+        undo_seconds=settings.undo_seconds,
+        messages_per_minute=settings.messages_per_minute,
+        messages_per_day=settings.messages_per_day,
+        max_message_bytes=settings.max_message_bytes,
+        max_attachment_bytes=settings.max_attachment_bytes,
+        account_requests_per_s=settings.account_requests_per_second,
+        address_requests_per_s=settings.address_requests_per_second,
+    )
+
+
+def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
+    """Touches objects that are about to be put, and commits."""
+
+    def touch(sizes: Mapping[str, int]) -> None:
+        with connect() as connection, connection.transaction():
+            blob_references.touch(connection, sizes)
+
+    return touch
+
+
+def _try_spool(blobs: FileBlobs) -> None:
+    with blobs.spool() as spool:
+        spool.write(b"ready")
+
+
+def _told(_answer: object) -> None:
+    """An answer of any kind will do."""
+
+
+def _app(route: object) -> AsgiApp:
+    found: AsgiApp = route.app  # type: ignore[attr-defined]  # a Starlette route
+    return found
+
+
+class DatabaseGauges:
+    """The port `gateways.http.ports.Gauges` on Postgres."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+
+    def queue_records(self) -> int:
+        """Accepted and not yet delivered."""
+        return self._count("SELECT count(*) FROM queue_records")
+
+    def dead_letters(self) -> int:
+        """Waiting for an operator."""
+        return self._count("SELECT count(*) FROM dead_letters")
+
+    def followers(self) -> Mapping[str, tuple[int, int]]:
+        """For each view that follows: events behind, mailboxes parked."""
+        with self._connect() as connection:
+            return followers.lags(connection)
+
+    def _count(self, query: str) -> int:
+        with self._connect() as connection:
+            found = connection.execute(query.encode()).fetchone()
+        return 0 if found is None else int(found[0])

@@ -1,0 +1,95 @@
+"""The HTTP server: the application on uvicorn, started, drained and stopped from the outside."""
+
+import asyncio
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import uvicorn
+
+from gateways.http.app import HttpApp
+from infra.settings_readers import ListenAddress
+
+KEEPALIVE_S = 75
+BACKLOG = 2048
+WEBSOCKET_BYTES = 4096
+"""What a client may send over WebSocket: nothing but closing is expected."""
+
+
+class HttpServer:
+    """One application on one listening socket."""
+
+    def __init__(self, app: HttpApp, address: ListenAddress) -> None:
+        self._app = app
+        self._socket = listening_socket(address)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            loop="uvloop",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEPALIVE_S,
+            backlog=BACKLOG,
+            ws_max_size=WEBSOCKET_BYTES,
+            ws_per_message_deflate=False,
+            h11_max_incomplete_event_size=16 * 1024,
+        )
+        self._server = _Server(config)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, where it really listens."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser."""
+        host, port = self.address
+        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    async def run(self) -> None:
+        """Serve until `stop`; then whoever waits is answered, and what is under way is finished."""
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self, *, within_s: float) -> None:
+        """Take no new connection and drain; after so many seconds what is still under way is cut off."""
+        self._app.parts.waiters.close()
+        self._server.config.timeout_graceful_shutdown = max(1, int(within_s))
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """Signals are the program's, not the server's."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """None are captured."""
+        yield
+
+
+def listening_socket(address: ListenAddress) -> socket.socket:
+    """A socket bound to the address, which its server makes listen.
+
+    Raises: OSError
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((address.host, address.port))
+    found.setblocking(False)
+    return found
+
+
+async def serve_until(server: HttpServer, stop: asyncio.Event, *, within_s: float) -> None:
+    """Serve until the event is set, then drain."""
+    serving = asyncio.ensure_future(server.run())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.stop(within_s=within_s)
+    stopping.cancel()
+    await serving

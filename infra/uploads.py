@@ -1,0 +1,92 @@
+"""Files on their way into drafts, on Postgres. Whoever adds one lets go of some that have expired."""
+
+import time
+from collections.abc import Callable
+
+from domain.ids import MailboxId
+from gateways.blobs import attachment_blob_name
+from gateways.http.ports import TooManyUploadsError, Upload
+from infra import blob_references
+from infra.postgres_queue import Connect
+
+MAX_OPEN = 1000
+FORGOTTEN_AT_ONCE = 100
+
+_COLUMNS = ", ".join(Upload.__struct_fields__)
+_ADD = f"INSERT INTO uploads ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(Upload.__struct_fields__))})"  # noqa: S608
+_COUNT = "SELECT count(*) FROM uploads WHERE mailbox_id = %s"
+_FIND = f"SELECT {_COLUMNS} FROM uploads WHERE upload_id = %s AND expires_at > %s"  # noqa: S608
+_ARRIVED = "UPDATE uploads SET sha256 = %s WHERE upload_id = %s"
+_COMPLETE = "UPDATE uploads SET completed = true WHERE upload_id = %s AND sha256 IS NOT NULL"
+_EXPIRED = (
+    "DELETE FROM uploads WHERE upload_id IN (SELECT upload_id FROM uploads WHERE expires_at <= %s"
+    " ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING upload_id"
+)
+_OWNED = (
+    "SELECT b.size FROM blob_references r JOIN blobs b ON b.name = r.name WHERE r.name = %(name)s AND"
+    " (starts_with(r.holder, %(mailbox)s) OR r.holder IN ("
+    " SELECT 'upload:' || upload_id FROM uploads WHERE mailbox_id = %(mailbox_id)s AND sha256 = %(sha256)s)) LIMIT 1"
+)
+
+
+class PostgresUploads:
+    """The port `gateways.http.ports.Uploads`."""
+
+    def __init__(self, connect: Connect, *, clock_ms: Callable[[], int] | None = None) -> None:
+        self._connect = connect
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+
+    def add(self, upload: Upload) -> None:
+        """Remember a new upload; one whose bytes are here already holds them at once.
+
+        Raises: TooManyUploadsError, psycopg.errors.ForeignKeyViolation: the bytes went meanwhile.
+        """
+        self.forget_expired()
+        with self._connect() as connection, connection.transaction():
+            (count,) = connection.execute(_COUNT, (upload.mailbox_id,)).fetchone() or (0,)
+            if count >= MAX_OPEN:
+                raise TooManyUploadsError(f"at most {MAX_OPEN} at once")
+            connection.execute(_ADD.encode(), [getattr(upload, name) for name in Upload.__struct_fields__])
+            if upload.sha256 is not None:
+                blob_references.hold(connection, _holder(upload.upload_id), [attachment_blob_name(upload.sha256)])
+
+    def find(self, upload_id: str) -> Upload | None:
+        """The upload, where it has not expired."""
+        with self._connect() as connection:
+            found = connection.execute(_FIND.encode(), (upload_id, self._clock_ms())).fetchone()
+        return None if found is None else Upload(*found)
+
+    def arrived(self, upload_id: str, sha256: str) -> None:
+        """Its bytes are stored, and held for it in the same transaction; what it held before goes."""
+        with self._connect() as connection, connection.transaction():
+            blob_references.release(connection, _holder(upload_id))
+            blob_references.hold(connection, _holder(upload_id), [attachment_blob_name(sha256)])
+            connection.execute(_ARRIVED, (sha256, upload_id))
+
+    def complete(self, upload_id: str) -> None:
+        """It may be attached."""
+        with self._connect() as connection:
+            connection.execute(_COMPLETE, (upload_id,))
+
+    def owned(self, mailbox_id: MailboxId, sha256: str) -> int | None:
+        """The size of an attachment that a message or upload of this mailbox holds."""
+        place = {
+            "name": attachment_blob_name(sha256),
+            "mailbox": f"mailbox:{mailbox_id}:",
+            "mailbox_id": mailbox_id,
+            "sha256": sha256,
+        }
+        with self._connect() as connection:
+            found = connection.execute(_OWNED, place).fetchone()
+        return None if found is None else int(found[0])
+
+    def forget_expired(self) -> int:
+        """Some uploads whose time is over go, and let go of their objects; how many those were."""
+        with self._connect() as connection, connection.transaction():
+            gone = connection.execute(_EXPIRED, (self._clock_ms(), FORGOTTEN_AT_ONCE)).fetchall()
+            blob_references.release_many(connection, [_holder(upload_id) for (upload_id,) in gone])
+        return len(gone)
+
+
+def _holder(upload_id: str) -> str:
+    return f"upload:{upload_id}"
