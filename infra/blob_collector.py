@@ -48,6 +48,9 @@ _LOCK_MARKED = """
     SELECT name, size FROM blobs WHERE marked_at IS NOT NULL AND name > %s
     ORDER BY name LIMIT %s FOR UPDATE SKIP LOCKED
 """
+HELD_OFF_BY = 0x6C6564626C6F62
+"""While somebody holds this advisory lock (a backup does), nothing is deleted."""
+_MAY_DELETE = "SELECT pg_try_advisory_xact_lock_shared(%s)"
 _HELD = "SELECT DISTINCT name FROM blob_references WHERE name = ANY(%s)"
 
 
@@ -115,7 +118,7 @@ def _sweep(connection: Connection[Any], blobs: Blobs) -> Collected:
     last, deleted, freed = "", 0, 0
     while True:
         with connection.transaction():
-            marked = _locked(connection, last)
+            marked = _locked(connection, last) if _may_delete(connection) else {}
             if not marked:
                 return Collected(deleted, freed)
             names = list(marked)
@@ -123,6 +126,11 @@ def _sweep(connection: Connection[Any], blobs: Blobs) -> Collected:
         last = names[-1]
         deleted += len(gone)
         freed += sum(marked[name] for name in gone)
+
+
+def _may_delete(connection: Connection[Any]) -> bool:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_MAY_DELETE, (HELD_OFF_BY,)).fetchone() is True
 
 
 def _locked(connection: Connection[Any], last: str) -> dict[str, int]:
