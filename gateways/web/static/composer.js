@@ -1,5 +1,6 @@
 // Writing a mail: recipients, subject, text, files; saved as one writes, sent with time to think again.
 
+import { randomKey } from "./api.js";
 import { announce, el, icon, iconButton } from "./elements.js";
 import { Draft } from "./draft.js";
 import { PeopleInput } from "./people_input.js";
@@ -24,8 +25,8 @@ export class Composer {
     this.fields = { to: [], cc: [], bcc: [], subject: "", text: "", ...fields };
     this.files = standing?.files ?? [];
     this.#build();
-    this.draft = new Draft(this.api, { id: standing?.id, revision: standing?.revision, fields: () => this.#read(), status: (text, problem) => this.#say(text, problem) });
-    if (standing) this.draft.standsAt(this.#read());
+    this.draft = new Draft(this.api, { id: standing?.id, revision: standing?.revision, fields: () => this.#read(), files: () => this.files.filter((file) => file.id), status: (text, problem) => this.#say(text, problem) });
+    if (standing) this.draft.stands();
     (this.fields.to.length ? this.text : this.to.input).focus();
     this.text.setSelectionRange(0, 0);
   }
@@ -72,7 +73,7 @@ export class Composer {
       this.fileList,
       el("div", { class: "composer-foot" }, sendButton, this.#fileButton(), this.status, iconButton("delete", "Throw the draft away", () => this.#discard())),
     );
-    const head = el("header", { class: "composer-head" }, el("h2", { id: "composer-title" }, this.fields.in_reply_to ? "Reply" : "New message"), iconButton("close", "Save and close", () => this.close()));
+    const head = el("header", { class: "composer-head" }, el("h2", { id: "composer-title" }, this.fields.in_reply_to || this.fields.isReply ? "Reply" : "New message"), iconButton("close", "Save and close", () => this.close()));
     this.panel = el("section", { class: "composer", role: "dialog", "aria-labelledby": "composer-title", onkeydown: (event) => event.key === "Escape" && this.close() }, head, form);
     this.#acceptFiles();
     this.#showFiles();
@@ -86,13 +87,15 @@ export class Composer {
   }
 
   #read() {
-    const fields = { to: this.to.people(), cc: this.cc.people(), bcc: this.bcc.people(), subject: this.subject.value, text: this.text.value, attachment_ids: this.files.filter((file) => file.id).map((file) => file.id) };
+    const fields = { to: this.to.people(), cc: this.cc.people(), bcc: this.bcc.people(), subject: this.subject.value, text: this.text.value };
+    if (this.fields.hadHtml) fields.html = null; // it would say something else from now on
     return this.fields.in_reply_to ? { ...fields, in_reply_to: this.fields.in_reply_to } : fields;
   }
 
   #isWorthKeeping() {
-    const { to, subject, text, attachment_ids: files } = this.#read();
-    return Boolean(this.fields.in_reply_to ? text !== this.fields.text || files.length : to.length || subject || text.trim() || files.length);
+    const { to, subject, text } = this.#read();
+    if (this.files.length) return true;
+    return this.fields.in_reply_to ? text !== this.fields.text : Boolean(to.length || subject || text.trim());
   }
 
   #say(text, problem = false) {
@@ -114,7 +117,7 @@ export class Composer {
 
   async #addFiles(list) {
     for (const file of list) {
-      const entry = { name: file.name, size: file.size, id: null };
+      const entry = { key: randomKey(), name: file.name, size: file.size, id: null };
       this.files.push(entry);
       this.#showFiles();
       try {
@@ -172,8 +175,8 @@ export class Composer {
 
   async #undo(submissionId) {
     try {
-      const { draft_id: id } = await this.api.post(`/v1/submissions/${submissionId}/undo`, {});
-      await this.openDraft(id);
+      const { draft_id: id } = await this.api.post(`/v1/submissions/${submissionId}/undo`);
+      if (id) await this.openDraft(id);
     } catch (error) {
       reportProblem(error);
     }
@@ -182,8 +185,8 @@ export class Composer {
   /** Opens a draft that stands on the server. */
   async openDraft(id) {
     const draft = await this.api.get(`/v1/drafts/${id}`);
-    const files = (draft.attachments ?? []).map((file) => ({ id: file.id, name: file.filename, size: file.size }));
-    await this.open({ to: draft.to ?? [], cc: draft.cc ?? [], bcc: draft.bcc ?? [], subject: draft.subject ?? "", text: draft.text ?? "", in_reply_to: draft.in_reply_to ?? undefined }, { id, revision: draft.revision, files });
+    const files = draft.attachments.map((file) => ({ key: randomKey(), id: file.id, name: file.filename, size: file.size }));
+    await this.open({ to: draft.to, cc: draft.cc, bcc: draft.bcc, subject: draft.subject, text: draft.text ?? "", isReply: draft.in_reply_to !== null, hadHtml: draft.html !== null }, { id, revision: draft.revision, files });
   }
 
   async #discard() {

@@ -4,17 +4,19 @@ import { Problem } from "./api.js";
 
 const QUIET_MS = 1200;
 
-/** Saves what `fields()` gives some time after the last change, one save at a time. */
+/** Saves what `fields()` and `files()` give some time after the last change, one save at a time. */
 export class Draft {
-  constructor(api, { id = null, revision = null, fields, status }) {
-    Object.assign(this, { api, id, revision, fields, status });
+  constructor(api, { id = null, revision = null, fields, files, status }) {
+    Object.assign(this, { api, id, revision, fields, files, status });
     this.saved = null;
+    this.savedFiles = "";
     this.saving = Promise.resolve();
   }
 
-  /** What stands on the server already. */
-  standsAt(fields) {
-    this.saved = JSON.stringify(fields);
+  /** What is written now stands on the server already. */
+  stands() {
+    this.saved = JSON.stringify(this.fields());
+    this.savedFiles = keysOf(this.files());
   }
 
   changed() {
@@ -31,15 +33,23 @@ export class Draft {
   }
 
   async #save() {
-    const fields = this.fields();
-    const text = JSON.stringify(fields);
-    if (text === this.saved) return;
+    const [fields, files] = [this.fields(), this.files()];
+    const [text, keys] = [JSON.stringify(fields), keysOf(files)];
+    if (text === this.saved && keys === this.savedFiles) return;
     this.status("Saving …");
-    const answer = this.id ? await this.api.patch(`/v1/drafts/${this.id}`, fields, { "If-Match": `"${this.revision}"` }) : await this.api.post("/v1/drafts", fields);
-    this.id = answer.id;
-    this.revision = answer.revision;
-    this.saved = text;
+    const body = keys === this.savedFiles ? fields : { ...fields, attachment_ids: files.map((file) => file.id) };
+    const answer = this.id ? await this.api.patch(`/v1/drafts/${this.id}`, body, { "If-Match": `"${this.revision}"` }) : await this.api.post("/v1/drafts", body);
+    Object.assign(this, { id: answer.id, revision: answer.revision, saved: text });
+    if (keys !== this.savedFiles) await this.#nameAnew(files);
+    this.savedFiles = keys;
     this.status("Draft saved");
+  }
+
+  /** A revision names its files by their places in it: what was sent in this order now has these ids. */
+  async #nameAnew(files) {
+    if (!files.length) return;
+    const { attachments } = await this.api.get(`/v1/drafts/${this.id}`);
+    files.forEach((file, place) => (file.id = attachments[place].id));
   }
 
   /** Throws it away; one that is gone already is gone. */
@@ -60,3 +70,5 @@ export class Draft {
     return this.api.post(`/v1/drafts/${this.id}/send`, {});
   }
 }
+
+const keysOf = (files) => files.map((file) => file.key).join();

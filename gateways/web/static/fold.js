@@ -5,8 +5,8 @@
 
 export const SYSTEM_LABELS = ["INBOX", "ARCHIVE", "SENT", "DRAFTS", "TRASH", "SPAM"];
 const ROLES = { INBOX: "inbox", ARCHIVE: "archive", SENT: "sent", DRAFTS: "drafts", TRASH: "trash", SPAM: "junk" };
-const REDACTED = { from: [], to: [], cc: [], subject: "", snippet: "", date: null, redacted: true };
-const PERSONAL = ["from", "to", "cc", "subject", "snippet", "date"];
+const REDACTED = { from: [], to: [], cc: [], subject: "", snippet: "", date: null, attachments: [], redacted: true };
+const PERSONAL = ["from", "to", "cc", "subject", "snippet", "date", "attachments"];
 
 export const isUnread = (message) => !message.keywords.includes("$seen") && !message.keywords.includes("$draft");
 export const isStarred = (message) => message.keywords.includes("$flagged");
@@ -97,7 +97,7 @@ export class MailboxFold {
   change(ids, seq, changed) {
     for (const id of ids) {
       const kept = this.messages.get(id);
-      if (kept && kept.seq < seq) this.messages.set(id, { ...kept, ...changed(kept), seq });
+      if (kept && kept.seq < seq) this.messages.set(id, { ...changed(kept), seq });
     }
     this.sorted = null;
   }
@@ -125,20 +125,20 @@ const CHANGES = {
     fold.deliver({ ...message, ...personal, labels: [...message.labels].sort(), keywords: [...message.keywords].sort(), seq });
   },
   MessageReparsed(fold, data, seq, redacted) {
-    const personal = redacted ? REDACTED : { redacted: undefined, ...picked(data, PERSONAL) };
-    fold.change([data.message_id], seq, () => ({ ...personal, has_attachment: data.has_attachment }));
+    const personal = redacted ? REDACTED : picked(data, PERSONAL);
+    fold.change([data.message_id], seq, ({ redacted: _, ...kept }) => ({ ...kept, ...personal, has_attachment: data.has_attachment }));
   },
   KeywordsChanged(fold, data, seq) {
-    fold.change(data.message_ids, seq, (kept) => ({ keywords: changedSet(kept.keywords, data) }));
+    fold.change(data.message_ids, seq, (kept) => ({ ...kept, keywords: changedSet(kept.keywords, data) }));
   },
   LabelsChanged(fold, data, seq) {
-    fold.change(data.message_ids, seq, (kept) => ({ labels: changedSet(kept.labels, data) }));
+    fold.change(data.message_ids, seq, (kept) => ({ ...kept, labels: changedSet(kept.labels, data) }));
   },
   MessagesSnoozed(fold, data, seq) {
-    fold.change(data.message_ids, seq, () => ({}));
+    fold.change(data.message_ids, seq, (kept) => kept);
   },
   SnoozeEnded(fold, data, seq) {
-    fold.change(data.message_ids, seq, (kept) => ({ listed_at: data.listed_at ?? kept.listed_at }));
+    fold.change(data.message_ids, seq, (kept) => ({ ...kept, listed_at: data.listed_at ?? kept.listed_at }));
   },
   MessagesDeleted(fold, data) {
     data.message_ids.forEach((id) => fold.drop(id));

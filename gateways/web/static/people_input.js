@@ -90,7 +90,6 @@ export class PeopleInput {
   }
 }
 
-function peopleOf(contact) {
-  const addresses = contact.addresses ?? [contact.address];
-  return addresses.map((address) => ({ name: contact.name ?? "", address: address.address ?? address }));
+function peopleOf({ name, addresses }) {
+  return addresses.map((address) => ({ name, address }));
 }

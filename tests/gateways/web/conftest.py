@@ -1,0 +1,21 @@
+"""One browser for all tests of the page."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.gateways.web.browsing import Watched, chromium, watched
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Watched]:
+    """A browser context in which nothing may go wrong and nothing may leave loopback."""
+    with watched(browser, viewport={"width": 1280, "height": 800}) as made:
+        yield made
