@@ -12,7 +12,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from scripts.benchmarks import append, bytes_per_message, flush_time, mailbox_sizes, rebuilding
+from scripts.benchmarks import (
+    append,
+    bytes_per_message,
+    flush_time,
+    idle_clients,
+    ingest,
+    mailbox_sizes,
+    rebuilding,
+    sync_load,
+)
 from scripts.benchmarks.report import Figure, table, write_json
 from scripts.benchmarks.sizes import FULL, QUICK, Sizes
 from scripts.benchmarks.stage import Stage, say, stage
@@ -22,7 +31,10 @@ Measure = Callable[[Stage], Iterator[Figure]]
 ROWS: dict[str, tuple[Measure, str]] = {
     append.ROW: (append.measure, "appending with the views in step"),
     mailbox_sizes.ROW: (mailbox_sizes.measure, "every question and change in a small and a large mailbox"),
+    sync_load.ROW: (sync_load.measure, "/sync one event behind over HTTP, alone and under ingest"),
+    ingest.ROW: (ingest.measure, "mail by SMTP, with and without search, beside Dovecot"),
     rebuilding.ROW: (rebuilding.measure, "making the rows in step and the search index again"),
+    idle_clients.ROW: (idle_clients.measure, "clients that wait: memory each, threads, all told after"),
     bytes_per_message.ROW: (bytes_per_message.measure, "bytes that a message takes in the database"),
 }
 

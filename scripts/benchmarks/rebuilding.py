@@ -24,6 +24,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
     mailbox_id = store.open_mailboxes(1)[0]
     say(f"{ROW}: a mailbox with {messages:,} deliveries and as many changes")
     fill(store, mailbox_id, messages)
+    store.settle()
     _change_each(store, mailbox_id)
     store.settle()
     head = _head(store, mailbox_id)
