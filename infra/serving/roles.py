@@ -15,7 +15,7 @@ Ready = Callable[[str], None]
 Role = Callable[[Parts, threading.Event, Ready], None]
 
 _ROLES = {
-    "http": "infra.http_server:serve_http",
+    "http": "infra.serving.http_door:serve_http",
     "smtp": "infra.serving.mail_doors:serve_smtp",
     "lmtp": "infra.serving.mail_doors:serve_lmtp",
     "delivery": "infra.serving.roles:deliver",
