@@ -31,8 +31,8 @@ async def _serve(server: HttpServer, stop: threading.Event, ready: Ready) -> Non
     serving = asyncio.create_task(server.run())
     host, port = server.address
     ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    stopping = asyncio.get_running_loop().run_in_executor(None, stop.wait)
-    await asyncio.wait({serving, asyncio.ensure_future(stopping)}, return_when=asyncio.FIRST_COMPLETED)
+    stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.stop(within_s=DRAIN_S)
     stop.set()
     await serving
