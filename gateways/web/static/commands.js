@@ -16,11 +16,11 @@ export class Commands {
     return this.#modify(ids, on ? { add_keywords: [keyword] } : { remove_keywords: [keyword] });
   }
 
-  async archive(ids) {
-    await this.#undoable(ids, "archived", (some) => this.#call("modify", some, { add_labels: ["ARCHIVE"], remove_labels: ["INBOX"] }));
+  archive(ids) {
+    return this.#undoable(ids, "archived", (some) => this.#call("modify", some, { add_labels: ["ARCHIVE"], remove_labels: ["INBOX"] }));
   }
 
-  async delete(ids) {
+  delete(ids) {
     const forGood = ids.every((id) => this.fold.messages.get(id)?.labels.some((label) => label === "TRASH" || label === "SPAM"));
     if (forGood) return this.#quietly(async () => this.#said(await this.#each(ids, "delete"), `${plural(ids.length, "message")} deleted for good`));
     return this.#undoable(ids, "moved to the trash", (some) => this.#call("delete", some));
@@ -31,14 +31,14 @@ export class Commands {
     const action = { label: "Undo", run: () => this.#quietly(() => this.#each(ids, "report", { verdict: isSpam ? "not_spam" : "spam" })) };
     return this.#quietly(async () => {
       await this.#each(ids, "report", { verdict });
-      this.#said(null, `${plural(ids.length, "message")} ${isSpam ? "reported as spam" : "moved out of spam"}`, action);
+      return this.#said(null, `${plural(ids.length, "message")} ${isSpam ? "reported as spam" : "moved out of spam"}`, action);
     });
   }
 
   snooze(ids, until) {
     return this.#quietly(async () => {
       await this.#each(ids, "snooze", { until: until.toISOString() });
-      this.#said(null, `${plural(ids.length, "message")} away until ${until.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", day: "numeric", month: "short" })}`);
+      return this.#said(null, `${plural(ids.length, "message")} away until ${until.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", day: "numeric", month: "short" })}`);
     });
   }
 
@@ -60,7 +60,7 @@ export class Commands {
     const before = new Map(ids.map((id) => [id, this.fold.messages.get(id)?.labels]));
     return this.#quietly(async () => {
       for (const some of inParts(ids)) await run(some);
-      this.#said(null, `${plural(ids.length, "message")} ${word}`, { label: "Undo", run: () => this.#quietly(() => this.#putBack(before)) });
+      return this.#said(null, `${plural(ids.length, "message")} ${word}`, { label: "Undo", run: () => this.#quietly(() => this.#putBack(before)) });
     });
   }
 

@@ -11,6 +11,14 @@ const KEYWORD_WORDS = {
   $notjunk: ["marked as no spam", "no-spam mark taken off"],
 };
 
+const BROWSERS = [
+  ["Edge", /\bEdg\/(\d+)/],
+  ["Opera", /\bOPR\/(\d+)/],
+  ["Chrome", /Chrome\/(\d+)/],
+  ["Firefox", /\bFirefox\/(\d+)/],
+  ["Safari", /\bVersion\/(\d+).*Safari/],
+];
+
 const LINES = {
   MailboxOpened: ({ address }) => `Mailbox opened for ${address}`,
   MessageDelivered: ({ message }, names) => delivered(message, names),
@@ -35,7 +43,7 @@ const LINES = {
   SubmissionUndone: () => "Sending undone, the draft is back",
   SubmissionRejected: ({ reason }) => `Sending refused: ${reason}`,
   RecipientReported: ({ status, address, recipient }) => `${capital(status)}: ${address || `recipient ${recipient + 1}`}`,
-  SignedIn: ({ address, protocol, client }) => `Signed in from ${address || "here"} by ${client || protocol || "a client"}`,
+  SignedIn: ({ address, protocol, client }) => `Signed in from ${address || "here"} with ${clientName(client) || protocol || "a client"}`,
   PasswordChanged: ({ by }) => `Password changed by ${by || "its owner"}`,
   QuotaWarned: ({ level }) => `The mailbox is ${level} % full`,
   SettingsChanged: () => "Profile changed",
@@ -83,6 +91,12 @@ function moved(added, removed, names) {
 
 function keywordWord(word, taken) {
   return KEYWORD_WORDS[word]?.[taken] ?? (taken ? `“${word}” taken off` : `“${word}” put on`);
+}
+
+/** What a User-Agent field says to people: the browser and its version. */
+function clientName(client) {
+  const found = BROWSERS.map(([name, pattern]) => [name, pattern.exec(client)]).find(([, match]) => match);
+  return found ? `${found[0]} ${found[1][1]}` : client.slice(0, 40);
 }
 
 const recipientCount = (recipients) => (Array.isArray(recipients) ? plural(recipients.length, "recipient") : plural(recipients, "recipient"));

@@ -72,7 +72,8 @@ function run(page, icons) {
   const open = page.conversation.threadId ? page.conversation.messages() : null;
   const messages = rows.length ? rows.flatMap((row) => row.messages) : (open ?? focused?.messages ?? []);
   if (!messages.length) return false;
-  const tool = page.tools(messages).find((one) => icons.includes(one.icon));
+  const tools = rows.length || !open ? page.tools(messages) : page.conversationTools(messages);
+  const tool = tools.find((one) => icons.includes(one.icon));
   tool?.run();
   return Boolean(tool);
 }

@@ -31,7 +31,7 @@ export class MailboxPage {
     this.search = new Search({ api: this.api, changed: () => this.draw() });
     this.list = new ListPane({ open: (row) => this.openRow(row), star: (row) => this.star(row), tools: (rows) => this.rowTools(rows), more: () => this.search.more() });
     this.labels = new LabelsPane({ open: (id) => this.openLabel(id), rename: (id) => this.renameLabel(id), remove: (id) => this.removeLabel(id), drop: (ids, id) => this.commands.move(ids, id, this.view.label) });
-    const on = { reply: (message, how) => this.reply(message, how), back: () => this.closeConversation(), closed: () => this.closeConversation(), tools: (messages) => this.tools(messages) };
+    const on = { reply: (message, how) => this.reply(message, how), back: () => this.closeConversation(), closed: () => this.closeConversation(), tools: (messages) => this.conversationTools(messages) };
     this.conversation = new ConversationPane({ api: this.api, fold: this.fold, own: this.own, commands: this.commands, on });
     this.events = new EventsPane({ api: this.api, fold: this.fold, report: reportProblem });
     this.live = new LiveMailbox(this.api, this.fold, { changed: (events) => this.took(events), history: (events) => this.events.add(events), status: (word) => this.showStatus(word), bootstrapped: () => this.events.clear() });
@@ -181,9 +181,17 @@ export class MailboxPage {
     return this.tools(rows.flatMap((row) => row.messages));
   }
 
-  tools(messages) {
+  tools(messages, snoozed = () => {}) {
     const label = this.search.query ? null : this.view.label;
-    return toolsFor(messages, { label, commands: this.commands, pickLabels: () => this.pickLabels(messages), pickTime: (run) => pickTime({ title: "Away until", run }) });
+    return toolsFor(messages, { label, commands: this.commands, pickLabels: () => this.pickLabels(messages), pickTime: (run) => pickTime({ title: "Away until", run: async (until) => (await run(until)) && snoozed() }) });
+  }
+
+  /** The same for the open conversation, which closes once it is out of this list. */
+  conversationTools(messages) {
+    const leaving = ["archive", "delete", "spam", "inbox"];
+    const close = () => this.conversation.threadId && this.closeConversation();
+    const leave = (run) => async () => (await run()) && close();
+    return this.tools(messages, close).map((tool) => (leaving.includes(tool.icon) ? { ...tool, run: leave(tool.run) } : tool));
   }
 
   pickLabels(messages) {

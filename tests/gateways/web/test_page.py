@@ -135,12 +135,12 @@ def test_a_star_set_in_one_window_shows_in_another(tab: Watched, browser: Browse
 def test_a_nested_label_is_made_and_put_on_what_is_selected(tab: Watched, site: Site, ada: str) -> None:
     page = opened(tab, site, ada)
     page.get_by_role("button", name="New label").click()
-    page.get_by_label("Name").fill("Projects/Engine")
+    page.get_by_role("dialog").get_by_role("textbox").fill("Projects/Engine")
     page.get_by_role("button", name="Make").click()
     expect(label(page, "Engine")).to_have_attribute("data-depth", "1")
     row(page, "Notes on the engine").get_by_role("checkbox").check()
     page.get_by_role("toolbar").get_by_role("button", name="Label").first.click()
-    page.get_by_label("Projects/Engine").check()
+    page.get_by_role("checkbox", name="Projects/Engine").check()
     page.get_by_role("button", name="Done").click()
     expect(row(page, "Notes on the engine").locator(".label-chip")).to_have_text("Engine")
     label(page, "Engine").get_by_role("button").first.click()
@@ -193,7 +193,7 @@ def test_a_reply_is_kept_as_a_draft_sent_and_received(tab: Watched, browser: Bro
         open_row(page, "A question")
         page.get_by_role("button", name="Reply", exact=True).click()
         composer = page.get_by_role("dialog")
-        expect(composer.get_by_label("To")).to_have_value(f"Eve <{eve}>")
+        expect(composer.get_by_role("combobox", name="To")).to_have_value(f"Eve <{eve}>")
         composer.get_by_label("Text").press_sequentially("It can.")
         expect(composer.get_by_role("status")).to_have_text("Draft saved")
         expect(events(page, "DraftSaved").first).to_contain_text("revision 1")
@@ -212,7 +212,7 @@ def test_sending_is_undone_and_the_draft_with_its_file_is_back(tab: Watched, sit
     page = opened(tab, site, ada)
     page.keyboard.press("c")
     composer = page.get_by_role("dialog")
-    composer.get_by_label("To").fill(ada)
+    composer.get_by_role("combobox", name="To").fill(ada)
     composer.get_by_label("Subject").fill("Too early")
     file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"a few notes"}
     composer.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -15,7 +15,7 @@ from domain.search_highlight import highlight
 from domain.search_language import parse
 from gateways.web.routes import page_routes
 from tests.domain.histories import public_page, random_history, rich_history
-from tests.gateways.web.browsing import Watched
+from tests.gateways.web.browsing import watched
 from tests.gateways.web.serving import serving
 
 pytestmark = pytest.mark.browser
@@ -51,9 +51,10 @@ def files() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def page(tab: Watched, files: str) -> Page:
-    return tab.page(f"{files}/empty")
+@pytest.fixture(scope="module")
+def page(browser: Browser, files: str) -> Iterator[Page]:
+    with watched(browser) as tab:
+        yield tab.page(f"{files}/empty")
 
 
 def shown(client: ClientFold) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def test_a_snapshot_and_the_events_since_lead_to_the_same_and_what_comes_twice_c
 
 
 def test_what_the_search_marks_is_marked_and_everything_else_is_text(page: Page) -> None:
-    subject = "Tea & <b>biscuits</b> at \"five\" o'clock"
+    subject = 'Tea & <b>biscuits</b> at "five" o\'clock'
     found = highlight(parse("biscuits five", 0), subject, "").subject
     assert found is not None
     assert page.evaluate(MARKED, found) == {

@@ -37,7 +37,9 @@ def test_no_file_of_the_page_names_another_host() -> None:
 
 def test_no_module_makes_markup_of_a_string() -> None:
     for path in FOLDER.glob("*.js"):
-        forbidden = re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text())
+        forbidden = re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text()
+        )
         assert forbidden is None, path.name
 
 
