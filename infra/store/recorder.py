@@ -6,10 +6,12 @@ there are no notifications: followers read a mailbox after their own cursor.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError, StoredEvent
+import psycopg
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Cursor
 from psycopg.conninfo import conninfo_to_dict
@@ -89,15 +91,27 @@ class MailboxRecorder(PostgresApplicationRecorder):
     ) -> NoReturn:
         raise IntegrityError("the log is appended to by commands only (infra.store.lane)")
 
+    @contextmanager
+    def _reading(self) -> Iterator[Cursor[Any]]:
+        """A cursor of the pool. An outage is raised as psycopg's own error, which everybody here waits out, not as the
+        library's, which nobody knows."""
+        try:
+            with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+                yield cursor
+        except PersistenceError as error:
+            if isinstance(error.__cause__, psycopg.Error):
+                raise error.__cause__ from None
+            raise
+
     def rows_after(self, mailbox_id: MailboxId, seq: int, *, limit: int) -> list[StoredRow]:
         """At most `limit` rows of a mailbox after `seq`, in order, with their salts."""
-        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        with self._reading() as cursor:
             cursor.execute(SELECT_AFTER, (mailbox_id, seq, limit), prepare=True, binary=True)
             return [row_from(record) for record in cursor.fetchall()]
 
     def page(self, mailbox_id: MailboxId, since: int, *, limit: int) -> tuple[list[StoredRow], int | None, bytes]:
         """One round trip: at most `limit` rows after `since`, the head (None: no such mailbox), the hash at `since`."""
-        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        with self._reading() as cursor:
             cursor.execute(SELECT_PAGE, (since, mailbox_id, since, since, limit), prepare=True, binary=True)
             records = cursor.fetchall()
         if not records:
