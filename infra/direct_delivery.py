@@ -12,6 +12,7 @@ import msgspec
 
 from domain.commands import Outcome
 from domain.decisions.delivery import Deliver
+from domain.decisions.drafting import SaveDraft
 from domain.events import MessageServer, Who
 from domain.ids import LabelId, MailboxId
 from domain.threading import ref, refs_of, subject_ref
@@ -26,6 +27,10 @@ from infra.extracts import store_extracts
 from infra.postgres_queue import Connect
 
 PUTS_AT_ONCE = 32
+_OF_DRAFTS = (
+    *("mailbox_id", "command_id", "who", "personal", "server", "size", "received_at", "has_attachment", "blobs"),
+    *("own_ref", "is_reply_by_subject"),
+)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +71,16 @@ class DirectDelivery:
 
         Raises: StorageFullError, psycopg.Error: some may have been stored, none was delivered.
         """
+        return [self._appender.submit(_command(one, mailbox_id, who)) for one in self._stored(arrivals)]
+
+    def save_draft(self, mailbox_id: MailboxId, written: Arrival, who: Who) -> "Future[Outcome]":
+        """Store a message and save it as a new draft, whose labels and keywords are those of drafts."""
+        (one,) = self._stored([written])
+        message = _command(one, mailbox_id, who)
+        draft = SaveDraft(**{name: getattr(message, name) for name in _OF_DRAFTS})
+        return self._appender.submit(draft)
+
+    def _stored(self, arrivals: Sequence[Arrival]) -> "list[_Stored]":
         stored = [_read(arrival) for arrival in arrivals]
         with self._connect() as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")  # the append's flush comes after
@@ -73,7 +88,7 @@ class DirectDelivery:
             store_extracts(connection, {one.blob: one.parsed for one in stored})
         for one, attachments in zip(stored, self._putting.map(self._put, stored), strict=True):
             one.attachments = attachments
-        return [self._appender.submit(_command(one, mailbox_id, who)) for one in stored]
+        return stored
 
     def close(self) -> None:
         """End the threads that write objects."""

@@ -5,7 +5,7 @@ A message is known by its content and the label it goes to, so that a repeated o
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +13,9 @@ from pathlib import Path
 import msgspec
 
 from domain.commands import Outcome, Refusal
-from domain.decisions import CreateLabel
-from domain.events import SYSTEM_LABELS, Who
-from domain.ids import LabelId, MailboxId, new_id
+from domain.events import Who
+from domain.ids import MailboxId
 from domain.labels import folded
-from domain.refusals import LabelExistsError
 from domain.times import DAY_MS
 from gateways.appending import Appender
 from gateways.blobs import Blobs
@@ -25,6 +23,7 @@ from gateways.mime.dates import milliseconds
 from gateways.mime.encoded_words import unfolded
 from gateways.mime.header_fields import body_offset, fields_of
 from infra.direct_delivery import Arrival, DirectDelivery
+from infra.label_paths import LabelPaths
 from infra.mail_files import FoundMail
 from infra.postgres_queue import Connect
 
@@ -34,20 +33,6 @@ MAX_TOLD_FAILURES = 1000
 WHO = Who(actor="operator", client="ledgermail import", protocol="command line")
 
 _SEEN = "SELECT command_id FROM commands WHERE mailbox_id = %s AND command_id = ANY(%s)"
-_LABELS = (
-    "SELECT x.label_id, x.parent_id, x.name FROM labels x JOIN mailboxes b ON b.mailbox_id = x.mailbox_id"
-    " AND b.generation = x.generation WHERE x.mailbox_id = %s AND x.destroyed_seq IS NULL"
-)
-_SYSTEM_NAMES: Mapping[str, LabelId] = {
-    **{name.lower(): LabelId(name) for name in SYSTEM_LABELS},
-    "junk": LabelId("SPAM"),
-    "junk e-mail": LabelId("SPAM"),
-    "sent items": LabelId("SENT"),
-    "sent mail": LabelId("SENT"),
-    "sent messages": LabelId("SENT"),
-    "deleted items": LabelId("TRASH"),
-    "deleted messages": LabelId("TRASH"),
-}
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -117,7 +102,9 @@ def import_mail(
     """
     imported = Imported()
     with closing(DirectDelivery(connect, blobs, appender)) as direct:
-        importing = _Importing(mailbox_id, wishes, connect, direct, _Labels(mailbox_id, connect, appender), imported)
+        importing = _Importing(
+            mailbox_id, wishes, connect, direct, LabelPaths(mailbox_id, connect, appender, WHO), imported
+        )
         before: list[tuple[FoundMail, Future[Outcome]]] = []
         for batch in _batches(found):
             submitted = importing.submit(batch)
@@ -142,42 +129,6 @@ def _batches(found: Iterable[FoundMail]) -> Iterator[list[FoundMail]]:
         yield batch
 
 
-class _Labels:
-    """From paths to label ids; a label that is missing is made."""
-
-    def __init__(self, mailbox_id: MailboxId, connect: Connect, appender: Appender) -> None:
-        self._mailbox_id = mailbox_id
-        self._appender = appender
-        self._known: dict[tuple[str, ...], LabelId] = {}
-        with connect() as connection:
-            rows = connection.execute(_LABELS, (mailbox_id,)).fetchall()
-        by_id: dict[str, tuple[str | None, str]] = {label_id: (parent, name) for label_id, parent, name in rows}
-        for label_id in by_id:
-            self._known[_path_of(label_id, by_id)] = LabelId(label_id)
-
-    def at(self, names: tuple[str, ...]) -> LabelId:
-        """The label of this path; at the top a name such as Sent or Junk is the system's own."""
-        if len(names) == 1 and (system := _SYSTEM_NAMES.get(names[0].lower())) is not None:
-            return system
-        key = tuple(folded(name) for name in names)
-        if key not in self._known:
-            self._known[key] = self._made("/".join(name.replace("/", "_") for name in names))
-        return self._known[key]
-
-    def _made(self, path: str) -> LabelId:
-        command = CreateLabel(mailbox_id=self._mailbox_id, command_id=new_id("c"), who=WHO, path=path)
-        try:
-            return LabelId(self._appender.run(command).answer["id"])
-        except LabelExistsError as error:
-            return LabelId(str(error.members["label_id"]))
-
-
-def _path_of(label_id: str, by_id: Mapping[str, tuple[str | None, str]]) -> tuple[str, ...]:
-    parent, name = by_id[label_id]
-    above = _path_of(parent, by_id) if parent in by_id and parent is not None else ()
-    return (*above, folded(name))
-
-
 class _Importing:
     def __init__(
         self,
@@ -185,7 +136,7 @@ class _Importing:
         wishes: ImportWishes,
         connect: Connect,
         direct: DirectDelivery,
-        labels: _Labels,
+        labels: LabelPaths,
         imported: Imported,
     ) -> None:
         self._mailbox_id = mailbox_id
