@@ -74,9 +74,17 @@ def _measure(name: str, where: Stage, figures: list[Figure]) -> None:
     try:
         figures.extend(ROWS[name][0](where))
     except Exception as error:  # noqa: BLE001 - shown in the table
-        say(f"{name}: {error!r}")
-        figures.append(Figure(row=name, name="not measured", met=False, note=f"{type(error).__name__}: {error}"))
+        say(f"{name}: {_first(error)!r}")
+        shown = _first(error)
+        figures.append(Figure(row=name, name="not measured", met=False, note=f"{type(shown).__name__}: {shown}"))
     say(f"{name}: took {time.monotonic() - began:.0f} s")
+
+
+def _first(error: BaseException) -> BaseException:
+    """What really went wrong where tasks ran side by side."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:

@@ -98,11 +98,11 @@ def _load(port: int, recipients: Sequence[Holder], messages: int, connections: i
 def _run(stage: Stage, running: Service, recipients: Sequence[Holder], connections: int, *, followed: bool) -> _Run:
     load = _load(running.smtp, recipients, _messages(stage, connections), connections)
     watched = recipients[:WATCHED]
-    before, own, began = running.cpu_s(), time.process_time(), time.perf_counter()
+    before, own = running.cpu_s(), time.process_time()
     sent, seen = uvloop.run(_send_and_watch(running, load, watched))
     own = time.process_time() - own
     running.wait_until("delivery", running.queue_is_empty)
-    drained_s = time.perf_counter() - began
+    drained_s = time.perf_counter() - sent.began_at
     if followed:
         running.wait_until("followers", running.followers_are_up)
     after = running.cpu_s()
@@ -126,7 +126,7 @@ async def _send_and_watch(running: Service, load: Load, watched: Sequence[Holder
         await asyncio.sleep(0.3)
         sent = await send(load)
         try:
-            await asyncio.wait_for(all_seen.wait(), SEEN_S)
+            await asyncio.wait_for(all_seen.wait(), SEEN_S if expected else 0.01)
         except TimeoutError:
             say(f"{ROW}: {expected - len(seen)} of {expected} were not seen in {SEEN_S:.0f} s")
     finally:

@@ -139,14 +139,18 @@ def parsed(number: int, *, text_words: int = 300) -> ParsedMessage:
 
 @functools.lru_cache(maxsize=64)
 def _body(kind: int, size: int) -> bytes:
-    text = words(kind, size // 4)
     lines, line = [], ""
-    for word in text.split():
+    for word in words(kind, size // 4).split():
         if len(line) + len(word) > 70:
             lines.append(line)
             line = ""
         line = f"{line} {word}" if line else word
-    return ("\r\n".join(lines)).encode()[: size - 2] + b"\r\n"
+    return "\r\n".join(lines).encode()
+
+
+def _cut(body: bytes, size: int) -> bytes:
+    """So many octets of it, ending with a whole line."""
+    return body[: size - 2].rstrip(b"\r\n").ljust(size - 2, b".") + b"\r\n"
 
 
 def whole(number: int, recipient: str, *, size: int = 16_384, run: str = "") -> bytes:
@@ -157,4 +161,4 @@ def whole(number: int, recipient: str, *, size: int = 16_384, run: str = "") -> 
         f"Message-ID: <{number}.{run}@elsewhere.test>\r\nMIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
     ).encode()
-    return head + _body(number % 64, size - len(head))
+    return head + _cut(_body(number % 64, size), size - len(head))

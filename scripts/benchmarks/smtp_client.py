@@ -34,6 +34,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 class Sent(msgspec.Struct):
     """When (perf_counter) each number was accepted, and how long all took."""
 
+    began_at: float = 0.0
     accepted_at: dict[int, float] = {}
     latencies_s: list[float] = []
     elapsed_s: float = 0.0
@@ -43,8 +44,10 @@ async def send(load: Load, sent: Sent | None = None) -> Sent:
     """Send it all; `sent` is filled on the way. Raises: SmtpRefusedError, OSError, TimeoutError."""
     sent = sent if sent is not None else Sent()
     numbers = iter(range(load.messages))
+    for number in range(64):  # every body is made before the time begins
+        whole(number, load.recipients[0], size=load.size, run=load.run)
     connections = [await _connect(load) for _ in range(load.connections)]
-    began = time.perf_counter()
+    began = sent.began_at = time.perf_counter()
     try:
         async with asyncio.TaskGroup() as group:
             for reader, writer in connections:
