@@ -17,6 +17,7 @@ from infra.postgres_queue import PostgresQueue
 from infra.queue_hints import QueueHints
 from infra.reception import QueueReception
 from infra.store.lane import LaneClosedError
+from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
 
 OUTAGES: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
@@ -68,7 +69,7 @@ class DeliveryParts:
             queue=self.queue,
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
-            appender=self._parts.lane,
+            appender=TimedAppender(self._parts.lane),
             directory=self._parts.directory,
             domains=self._domains,
             hostname=self._parts.settings.hostname,

@@ -1,6 +1,5 @@
 """The HTTP server: the application on uvicorn, started, drained and stopped from the outside."""
 
-import asyncio
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -73,23 +72,18 @@ class _Server(uvicorn.Server):
 
 
 def listening_socket(address: ListenAddress) -> socket.socket:
-    """A socket bound to the address, which its server makes listen.
+    """A socket that listens on the address: whoever connects before the server runs waits for it.
 
     Raises: OSError
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind((address.host, address.port))
+    try:
+        found.bind((address.host, address.port))
+    except OSError:
+        found.close()
+        raise
+    found.listen(BACKLOG)
     found.setblocking(False)
     return found
-
-
-async def serve_until(server: HttpServer, stop: asyncio.Event, *, within_s: float) -> None:
-    """Serve until the event is set, then drain."""
-    serving = asyncio.ensure_future(server.run())
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    server.stop(within_s=within_s)
-    stopping.cancel()
-    await serving

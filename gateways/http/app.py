@@ -34,7 +34,6 @@ from gateways.http.requests import (
 from gateways.http.responses import compressed, of_problem, send_answer, wants_gzip
 from gateways.http.routing import Methods, Routes, are_ids
 from gateways.http.tables import operations_of
-from gateways.web.routes import page_routes
 
 BEHIND_S = 2.0
 BEHIND_PAUSE_S = 0.05
@@ -56,7 +55,6 @@ class HttpApp:
         self.metrics = Metrics(parts.gauges)
         self.operations: Sequence[Operation] = operations_of(self)
         self._routes = Routes(self.operations)
-        self._page = {route.path: route for route in page_routes()}
         self._limits = RateLimits(
             per_account=parts.settings.account_requests_per_s, per_address=parts.settings.address_requests_per_s
         )
@@ -76,9 +74,6 @@ class HttpApp:
             await self.refuse(scope, send, self._problem(error))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (page := self._page.get(scope["path"])) is not None:
-            await page.handle(scope, receive, send)
-            return
         operation, path = self._match(scope)
         if operation.tag != "operations":
             self._limits.count_address(client_address(scope))

@@ -155,7 +155,7 @@ class ChangedLabels(msgspec.Struct):
 
 
 class FoldedAnswer(msgspec.Struct):
-    """Net changes after `since`; labels and counts come with the last page alone."""
+    """Net changes after `since`; labels come with the page that reaches their change, counts with the last page."""
 
     since: int
     next: int

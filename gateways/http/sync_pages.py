@@ -35,7 +35,7 @@ def read_fold(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> tupl
 
 
 def folded_json(found: NetChanges, next_hash: bytes) -> bytes:
-    """The answer of `fold=true`; labels and counts only on the last page."""
+    """The answer of `fold=true`: labels with the page that reaches their change, counts with the last page alone."""
     begun = b'{"since":%d,"next":%d,"head":%d,"more":%b,"next_hash":"%b","messages":{"changed":[%b],"removed":%b}' % (
         found.since,
         found.next,
@@ -45,10 +45,12 @@ def folded_json(found: NetChanges, next_hash: bytes) -> bytes:
         b",".join(found.changed),
         msgspec.json.encode(found.removed),
     )
-    if found.labels_changed is None:
-        return begun + b"}"
-    labels = {"changed": found.labels_changed, "removed": found.labels_removed}
-    return begun + b',"labels":%b,"counts":%b}' % (msgspec.json.encode(labels), msgspec.json.encode(found.counts))
+    if found.labels_changed is not None:
+        labels = {"changed": found.labels_changed, "removed": found.labels_removed}
+        begun += b',"labels":%b' % msgspec.json.encode(labels)
+    if found.counts is not None:
+        begun += b',"counts":%b' % msgspec.json.encode(found.counts)
+    return begun + b"}"
 
 
 def page_answer(page: SyncPage) -> Answer:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from typing import Annotated
 
 import typer
@@ -33,7 +34,9 @@ def serve(
     except ValueError as error:
         raise OperatorError(str(error)) from error
     with_demo = demo and settings.http.is_loopback and _is_empty(settings)
-    code = Supervisor(groups, _say).run(lambda addresses: _tell(addresses, with_demo=with_demo))
+    with tempfile.TemporaryDirectory(prefix="ledgermail-metrics-") as shared:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # where the processes put what each of them measures
+        code = Supervisor(groups, _say).run(lambda addresses: _tell(addresses, with_demo=with_demo))
     if code:
         raise typer.Exit(code)
 

@@ -1,4 +1,4 @@
-"""The HTTP role: page, API and sync on one event loop."""
+"""The door that people and their clients come in by: HTTP, on an event loop of its own."""
 
 import asyncio
 import threading
@@ -17,22 +17,20 @@ DRAIN_S = 5.0
 
 
 def serve_http(parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    """Serve until `stop`; then answer whoever waits and finish what is under way."""
+    """Serve the contract and the page until `stop`; then answer who waits, and let what is under way finish."""
     with ExitStack() as closing:
         app = create_app(http_parts(parts, closing))
         try:
             server = HttpServer(app, parts.settings.http)
         except OSError as error:
-            raise OperatorError(f"cannot listen on {parts.settings.http} for HTTP: {error.strerror}") from error
-        uvloop.run(_serve(server, stop, ready))
+            raise OperatorError(f"cannot listen on {parts.settings.http} for http: {error.strerror}") from error
+        host, port = server.address
+        ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        uvloop.run(_serve(server, stop))
 
 
-async def _serve(server: HttpServer, stop: threading.Event, ready: Ready) -> None:
-    serving = asyncio.create_task(server.run())
-    host, port = server.address
-    ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+async def _serve(server: HttpServer, stop: threading.Event) -> None:
+    serving = asyncio.ensure_future(server.run())
+    await asyncio.get_running_loop().run_in_executor(None, stop.wait)
     server.stop(within_s=DRAIN_S)
-    stop.set()
     await serving
