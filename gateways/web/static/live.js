@@ -33,8 +33,9 @@ export class LiveMailbox {
       } catch (error) {
         if (this.stopping.signal.aborted || error.status === 401) return;
         if (error.status === 409) {
-          known = false;
-          continue;
+          known = false; // a restored or another log: what is kept here is not of it
+          failures += 1;
+          if (failures === 1) continue;
         }
         if (!(error instanceof Problem) && !(error instanceof TypeError) && error.name !== "AbortError") throw error;
         this.status("offline");
@@ -115,12 +116,14 @@ export class LiveMailbox {
   }
 }
 
-/** Ends a stream on which nothing at all was heard for too long: half-open connections say nothing. */
+/** Ends a stream when the line goes down or nothing at all was heard for too long: half-open connections say nothing. */
 class Watch {
   constructor(outer) {
     this.controller = new AbortController();
     this.signal = this.controller.signal;
-    outer.addEventListener("abort", () => this.controller.abort(), { once: true, signal: this.signal });
+    const end = () => this.controller.abort();
+    outer.addEventListener("abort", end, { once: true, signal: this.signal });
+    window.addEventListener("offline", end, { once: true, signal: this.signal });
   }
 
   heard() {

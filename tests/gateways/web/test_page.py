@@ -1,12 +1,13 @@
 """The page on a whole installation, used as a person uses it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.conftest import temporary_data_folder
 from tests.gateways.web.browsing import Watched, watched
@@ -121,6 +122,53 @@ def test_a_reload_keeps_the_session_and_shows_the_same(tab: Watched, site: Site,
     page.reload()
     expect(page.locator("#position")).to_have_text(shown)
     expect(row(page, "Notes on the engine")).to_be_visible()
+
+
+def test_what_came_while_the_line_was_down_is_there_once_it_is_up(browser: Browser, site: Site, ada: str) -> None:
+    context = browser.new_context()
+    page = opened(Watched(context), site, ada)
+    context.set_offline(True)
+    expect(page.locator("#position")).to_contain_text("offline")
+    site.receive(mail("Meanwhile"), ada)
+    context.set_offline(False)
+    expect(page.locator("#position")).to_contain_text("live")
+    expect(row(page, "Meanwhile")).to_be_visible()
+    context.close()
+
+
+def test_a_log_with_another_history_is_read_anew_from_its_snapshot(browser: Browser, site: Site, ada: str) -> None:
+    context = browser.new_context()
+    page = opened(Watched(context), site, ada)
+    snapshots: list[str] = []
+    page.on("request", lambda request: snapshots.append(request.url) if "/v1/snapshot" in request.url else None)
+    page.route("**/v1/sync?*hash=*", _with_another_hash, times=1)
+    context.set_offline(True)
+    expect(page.locator("#position")).to_contain_text("offline")
+    context.set_offline(False)
+    expect(page.locator("#position")).to_contain_text("live")
+    assert snapshots
+    expect(row(page, "Notes on the engine")).to_be_visible()
+    context.close()
+
+
+def _with_another_hash(route: Route) -> None:
+    """As if the server had been restored from a backup: the hash kept is none of its log."""
+    route.continue_(url=re.sub(r"hash=[0-9a-f]+", "hash=" + "0" * 64, route.request.url))
+
+
+def test_images_from_elsewhere_are_asked_for_only_with_consent(browser: Browser, site: Site) -> None:
+    address = site.account("greta", "Greta")
+    site.receive(mail("Pictures", html='<p>look</p><img src="https://pictures.example/one.gif">'), address)
+    context = browser.new_context()
+    tab = Watched(context)
+    context.route("https://pictures.example/*", lambda route: route.abort())
+    page = opened(tab, site, address)
+    open_row(page, "Pictures")
+    expect(page.frame_locator(".mail-frame").locator("p")).to_have_text("look")
+    assert tab.left_loopback == []
+    with context.expect_event("request", lambda request: "pictures.example" in request.url):
+        page.get_by_role("button", name="Show images").click()
+    context.close()
 
 
 def test_a_star_set_in_one_window_shows_in_another(tab: Watched, browser: Browser, site: Site, ada: str) -> None:
