@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import msgspec
 import uvloop
@@ -26,7 +27,7 @@ HTTP = "http"
 class Waiter(asyncio.Protocol):
     """One waiting client: asks when connected, notes when it was told."""
 
-    __slots__ = ("_ask", "_told_by", "lost", "started", "status", "told_at", "transport")
+    __slots__ = ("_ask", "_told_by", "lost", "status", "told_at", "transport")
 
     def __init__(self, ask: bytes, told_by: bytes) -> None:
         self._ask = ask
@@ -38,9 +39,8 @@ class Waiter(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._ask)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(self._ask)
 
     def data_received(self, data: bytes) -> None:
         """The answer, or a part of the stream."""
@@ -57,7 +57,6 @@ class _Found(msgspec.Struct):
     waiting: int = 0
     refused: int = 0
     kb_each: float = 0.0
-    kb_pss: float = 0.0
     threads: tuple[int, int] = (0, 0)
     connections: tuple[int, int] = (0, 0)
     told_s: list[float] = []
