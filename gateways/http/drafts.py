@@ -159,7 +159,7 @@ def shown_draft(call: Call[Any, Any], row: DraftRow, mail: StoredMail) -> dict[s
         "bcc": people(wording.bcc),
         "subject": wording.subject,
         "text": wording.text,
-        "html": None if wording.html is None else body.html,
+        "html": None if wording.html is None or body.html is None else body.html.removesuffix("\n"),
         "in_reply_to": next(iter(wording.in_reply_to), None),
         "attachments": attachments,
     }

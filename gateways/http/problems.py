@@ -182,7 +182,5 @@ def problem_of(error: Exception, parts: HttpParts) -> ProblemError | None:
 def _refused(error: Refusal) -> ProblemError:
     if error.code not in STATUSES:
         return ProblemError("body_invalid", str(error))
-    detail = getattr(error, "detail", "")
-    return ProblemError(
-        error.code, detail, retry_after_s=getattr(error, "retry_after_s", None), **getattr(error, "members", {})
-    )
+    members = {"retry_after_s": getattr(error, "retry_after_s", None)} | getattr(error, "members", {})
+    return ProblemError(error.code, getattr(error, "detail", ""), **members)
