@@ -201,6 +201,7 @@ class Needs(msgspec.Struct, frozen=True):
     submissions: tuple[SubmissionId, ...] = ()
     documents: tuple[tuple[str, str], ...] = ()
     document_kinds: tuple[str, ...] = ()
+    document_counts: tuple[str, ...] = ()
     sending: bool = False
 
     def __or__(self, other: "Needs") -> "Needs":
@@ -216,6 +217,7 @@ class Needs(msgspec.Struct, frozen=True):
             submissions=_union(self.submissions, other.submissions),
             documents=_union(self.documents, other.documents),
             document_kinds=_union(self.document_kinds, other.document_kinds),
+            document_counts=_union(self.document_counts, other.document_counts),
             sending=self.sending or other.sending,
         )
 
@@ -247,6 +249,8 @@ class Rows:
         self.drafts: dict[DraftId, DraftRow] = {}
         self.submissions: dict[SubmissionId, SubmissionRow] = {}
         self.documents: dict[tuple[str, str], DocumentRow] = {}
+        self.document_counts: dict[str, int] = {}
+        """How many live documents of a kind there are, where it was asked."""
         self.sent: list[tuple[int, int]] = []
         """(queued_at, recipients) of this mailbox's submissions within the last day, oldest first."""
         self.asked: set[tuple[str, Any]] = set()
@@ -335,6 +339,17 @@ class Rows:
         if row is None and not {("document", (kind, document_id)), ("documents", kind)} & self.asked:
             raise RowsMissingError(Needs(documents=((kind, document_id),)))
         return row if row is not None and row.destroyed_seq is None else None
+
+    def documents_count(self, kind: str) -> int:
+        """How many live documents of a kind there are."""
+        if ("document count", kind) not in self.asked:
+            raise RowsMissingError(Needs(document_counts=(kind,)))
+        return self.document_counts.get(kind, 0)
+
+    def count_document(self, kind: str, change: int) -> None:
+        """One live document more or less, where the count is known."""
+        if ("document count", kind) in self.asked:
+            self.document_counts[kind] = self.document_counts.get(kind, 0) + change
 
     def documents_of(self, kind: str) -> list[DocumentRow]:
         """All live documents of a kind."""

@@ -36,7 +36,8 @@ def require_allowed(
     if mailbox.sending_blocked:
         raise SendingBlockedError("sending from this mailbox is blocked")
     theirs = limits.of(mailbox)
-    moments = sorted(queued_at for queued_at, _ in sent)
+    # A clock that was ahead and put right leaves submissions in the future: they count for no window.
+    moments = sorted(queued_at for queued_at, _ in sent if queued_at <= now_ms + MINUTE_MS)
     free_at = max(
         _free_at(moments, theirs.per_minute, window_ms=MINUTE_MS, now_ms=now_ms),
         _free_at(moments, theirs.per_day, window_ms=DAY_MS, now_ms=now_ms),

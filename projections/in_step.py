@@ -232,6 +232,8 @@ class _Step:
     def _document(self, kind: str, document_id: str, body: Any) -> None:
         before = self.rows.document(kind, document_id)
         created = before.created_seq if before else self.seq
+        if before is None:
+            self.rows.count_document(kind, 1)
         encoded = body if isinstance(body, msgspec.Raw) else _encode(body)
         self.rows.documents[kind, document_id] = DocumentRow(kind, document_id, encoded, created, self.seq)
         self.touched.documents[kind, document_id] = None
@@ -239,6 +241,7 @@ class _Step:
     def _remove_document(self, kind: str, document_id: str) -> None:
         row = self.rows.document(kind, document_id)
         if row is not None:
+            self.rows.count_document(kind, -1)
             row.destroyed_seq = row.changed_seq = self.seq
             self.touched.documents[kind, document_id] = None
 

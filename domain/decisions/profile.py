@@ -63,7 +63,7 @@ class ChangeIdentity(MailboxDecision, frozen=True, kw_only=True):
     removed: bool = False
 
     def needs(self) -> Needs:
-        """The identity; all of them where one more is made."""
+        """The identity; how many there are where one more is made."""
         return _needs("identity", self.identity_id)
 
     def gather(self, appending: Appending) -> Answer:
@@ -71,7 +71,7 @@ class ChangeIdentity(MailboxDecision, frozen=True, kw_only=True):
         before = appending.rows.document("identity", self.identity_id) if self.identity_id else None
         if before is None and (self.identity_id or self.removed):
             raise IdentityUnknownError("no such identity")
-        if before is None and len(appending.rows.documents_of("identity")) >= MAX_IDENTITIES:
+        if before is None and appending.rows.documents_count("identity") >= MAX_IDENTITIES:
             raise IdentityInvalidError(f"an account has at most {MAX_IDENTITIES} identities")
         identity_id = self.identity_id or appending.context.new_id("i")
         if self.removed:
@@ -102,7 +102,7 @@ class ChangeContact(MailboxDecision, frozen=True, kw_only=True):
     removed: bool = False
 
     def needs(self) -> Needs:
-        """The contact; all of them where one more is made."""
+        """The contact; how many there are where one more is made."""
         return _needs("contact", self.contact_id)
 
     def gather(self, appending: Appending) -> Answer:
@@ -110,7 +110,7 @@ class ChangeContact(MailboxDecision, frozen=True, kw_only=True):
         before = appending.rows.document("contact", self.contact_id) if self.contact_id else None
         if before is None and (self.contact_id or self.removed):
             raise ContactUnknownError("no such contact")
-        if before is None and len(appending.rows.documents_of("contact")) >= MAX_CONTACTS:
+        if before is None and appending.rows.documents_count("contact") >= MAX_CONTACTS:
             raise ContactInvalidError(f"an address book has at most {MAX_CONTACTS} entries")
         contact_id = self.contact_id or appending.context.new_id("c")
         if self.removed:
@@ -172,7 +172,7 @@ class SetVacation(MailboxDecision, frozen=True, kw_only=True):
 
 
 def _needs(kind: str, document_id: str | None) -> Needs:
-    return Needs(documents=((kind, document_id),)) if document_id else Needs(document_kinds=(kind,))
+    return Needs(documents=((kind, document_id),)) if document_id else Needs(document_counts=(kind,))
 
 
 def _is_so(row: DocumentRow | None, wanted: dict[str, Any]) -> bool:

@@ -23,10 +23,11 @@ from domain.commands import Command, Context, Decided, HoldBlobs, Outcome, Refus
 from domain.events import RecordedEvent
 from domain.ids import MailboxId, new_id
 from domain.rows import Needs, Rows, RowsMissingError
-from infra.keys import KeyDestroyedError, Keys, MailboxKey
+from infra.keys import KeyDestroyedError, KeyMissingError, Keys, MailboxKey
 from infra.sealing import open_sealed, seal
 from infra.store.array_literals import numbers, texts
 from infra.store.effects import write_effects
+from infra.store.liveliness import LIVELY
 from infra.store.mapper import StoredRow, keyed_message, to_stored
 from infra.store.recorder import MailboxRecorder
 from infra.store.row_loading import Loading, Seen, read_json_as_raw
@@ -37,6 +38,9 @@ MAX_GATHERED = 256
 MANY = 8
 MOMENT_S = 0.002
 """Where at least `MANY` commands came together, the next gathering waits that long for as many; alone, for nobody."""
+LOCK_PATIENCE_S = 30.0
+"""How long a command waits for a mailbox that somebody else holds locked; the others of its lane go on meanwhile."""
+LOCK_TIMEOUT_MS, LOCK_TIMEOUT_ALONE_MS, LOCK_PAUSE_S = 2_000, 200, 0.5
 MAX_ROUNDS = 8
 """How often missing rows may be loaded before a decision is called broken."""
 
@@ -55,6 +59,10 @@ class MailboxUnknownError(Refusal):
     code = "mailbox_unknown"
 
 
+class MailboxBusyError(psycopg.OperationalError):
+    """Somebody held the mailbox locked for as long as a command waits; nothing was appended, a later try may."""
+
+
 class CommandReusedError(Refusal):
     """The command id was seen before with another command."""
 
@@ -70,6 +78,8 @@ class _Waiting(msgspec.Struct, eq=False):
     future: "Future[Outcome]"
     needs: Needs
     digest: bytes
+    busy_until: float = 0.0
+    """Set once its mailbox was found locked: when to give up. Such a command is run by itself."""
 
 
 class _Ran(msgspec.Struct):
@@ -157,9 +167,14 @@ class Lane:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             gathered, last = self._gather(first)
-            self._append_all([one for one in gathered if one.future.set_running_or_notify_cancel()])
+            wanted = [one for one in gathered if one.busy_until or one.future.set_running_or_notify_cancel()]
+            self._append_all([one for one in wanted if not one.busy_until])
+            for one in wanted:
+                if one.busy_until:
+                    self._append_all([one])
             if last:
                 break
+        self._refuse_what_is_left()
         if self._connection is not None:
             self._connection.close()
 
@@ -180,11 +195,27 @@ class Lane:
         self._last_gathered = len(gathered)
         return gathered, False
 
+    def _refuse_what_is_left(self) -> None:
+        """Commands that waited for a lock and came back after the end."""
+        while True:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if waiting is not None and not waiting.future.done():
+                waiting.future.set_exception(LaneClosedError("the lane is closed"))
+
     def _append_all(self, gathered: list[_Waiting]) -> None:
         if not gathered:
             return
         try:
             self._append_surely(gathered)
+        except psycopg.errors.LockNotAvailable:
+            for waiting in gathered:
+                if len(gathered) > 1:
+                    self._append_all([waiting])
+                else:
+                    self._try_later(waiting)
         except Exception as failure:  # noqa: BLE001 - the failure is handed to the commands' futures
             if len(gathered) == 1:
                 gathered[0].future.set_exception(failure)
@@ -193,11 +224,25 @@ class Lane:
                 if not waiting.future.done():
                     self._append_all([waiting])
 
+    def _try_later(self, waiting: _Waiting) -> None:
+        """Its mailbox is locked: back into the queue after a moment, until its patience is over."""
+        now = time.monotonic()
+        waiting.busy_until = waiting.busy_until or now + LOCK_PATIENCE_S
+        if now > waiting.busy_until or self._closed:
+            busy = MailboxBusyError(f"mailbox {waiting.command.mailbox_id} is locked by somebody else")
+            waiting.future.set_exception(busy)
+            return
+        timer = threading.Timer(LOCK_PAUSE_S, self._queue.put, (waiting,))
+        timer.daemon = True
+        timer.start()
+
     def _append_surely(self, gathered: list[_Waiting]) -> None:
         """Append, again after a lost connection, with patience."""
         for pause_s in (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, None):
             try:
                 self._append(gathered)
+            except psycopg.errors.LockNotAvailable:
+                raise
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 self._drop_connection()
                 if pause_s is None or self._closed:
@@ -213,8 +258,10 @@ class Lane:
 
     def _connected(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._conninfo, autocommit=True)
+            self._connection = psycopg.connect(self._conninfo, autocommit=True, **LIVELY)
             self._connection.execute("SET plan_cache_mode = force_generic_plan")
+            self._connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+            self._connection.execute("SET idle_in_transaction_session_timeout = '60s'")
             read_json_as_raw(self._connection)
         return self._connection
 
@@ -223,6 +270,8 @@ class Lane:
         try:
             with connection.pipeline() as pipeline:
                 connection.execute("BEGIN")
+                if gathered[0].busy_until:
+                    connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_ALONE_MS}")
                 batch = self._decide(connection, pipeline, gathered)
                 if batch.ran:
                     self._write(connection, pipeline, batch)
@@ -249,7 +298,8 @@ class Lane:
             try:
                 return self._read_and_decide(connection, pipeline, gathered, needs)
             except _MissingRowsError as missing:
-                needs[missing.mailbox_id] = needs[missing.mailbox_id] | missing.needs
+                for mailbox_id, more in missing.needs.items():
+                    needs[mailbox_id] = needs[mailbox_id] | more
         raise RuntimeError(f"a decision asked for more rows {MAX_ROUNDS} times")
 
     def _read_and_decide(
@@ -267,8 +317,15 @@ class Lane:
         rows, before = first.take()
         batch = _Batch(rows)
         loading.take(batch.rows, needs)
+        missing: dict[MailboxId, Needs] = {}
         for waiting in gathered:
-            self._decide_one(batch, waiting, before, now_ms)
+            if waiting.command.mailbox_id not in missing:
+                try:
+                    self._decide_one(batch, waiting, before, now_ms)
+                except RowsMissingError as asked:
+                    missing[waiting.command.mailbox_id] = asked.needs
+        if missing:
+            raise _MissingRowsError(missing)
         return batch
 
     def _decide_one(
@@ -280,16 +337,14 @@ class Lane:
     ) -> None:
         command = waiting.command
         try:
-            key = self._keys.get(command.mailbox_id)
+            key = self._key(batch, command.mailbox_id)
             if command.mailbox_id not in batch.rows or key is None:
                 raise MailboxUnknownError(command.mailbox_id)
             if (first := seen.get((command.mailbox_id, command.command_id))) is not None:
                 batch.repeated.append((waiting, _first_outcome(waiting, first, key)))
                 return
             ran = self._run_one(batch, waiting, key, now_ms)
-        except RowsMissingError as missing:
-            raise _MissingRowsError(command.mailbox_id, missing.needs) from None
-        except (Refusal, KeyDestroyedError) as refusal:
+        except (Refusal, KeyDestroyedError, KeyMissingError) as refusal:
             batch.refused.append((waiting, refusal))
             return
         seen[command.mailbox_id, command.command_id] = (
@@ -299,12 +354,25 @@ class Lane:
             ran.sealed_answer,
         )
 
+    def _key(self, batch: _Batch, mailbox_id: MailboxId) -> MailboxKey | None:
+        """The mailbox's key; none where it was destroyed or nothing was sealed under it yet.
+
+        Raises: KeyMissingError, which is no refusal: what is to be appended waits until the key store is whole again.
+        """
+        try:
+            return self._keys.get(mailbox_id)
+        except KeyMissingError:
+            if mailbox_id in batch.rows and batch.rows[mailbox_id].mailbox.head > 0:
+                raise
+            return None
+
     def _run_one(self, batch: _Batch, waiting: _Waiting, key: MailboxKey, now_ms: int) -> _Ran:
         command = waiting.command
         rows = batch.rows[command.mailbox_id]
         mailbox = rows.mailbox
         at = max(now_ms, mailbox.recorded_at)
-        decided = command.decide(rows, Context(at, _noted_ids(rows)))
+        # The clock judges limits and deadlines; only what is recorded never goes back.
+        decided = command.decide(rows, Context(now_ms, _noted_ids(rows)))
         first_seq = mailbox.head + 1
         if decided.events:
             touched = batch.touched.setdefault(command.mailbox_id, Touched())
@@ -379,13 +447,15 @@ def _command_parameters(ran: Sequence[_Ran]) -> tuple[Any, ...]:
 
 
 class _MissingRowsError(Exception):
-    def __init__(self, mailbox_id: MailboxId, needs: Needs) -> None:
-        super().__init__(mailbox_id)
-        self.mailbox_id = mailbox_id
+    """What the mailboxes of a round lack."""
+
+    def __init__(self, needs: Mapping[MailboxId, Needs]) -> None:
+        super().__init__(", ".join(needs))
         self.needs = needs
 
 
 _KINDS = {"e": "message", "t": "thread", "l": "label", "d": "draft", "s": "submission"}
+_DOCUMENT_KINDS = {"c": "contact", "i": "identity"}
 
 
 def _noted_ids(rows: Rows) -> Callable[[str], str]:
@@ -395,6 +465,8 @@ def _noted_ids(rows: Rows) -> Callable[[str], str]:
         made = new_id(prefix)
         if (kind := _KINDS.get(prefix)) is not None:
             rows.asked.add((kind, made))
+        elif (kind := _DOCUMENT_KINDS.get(prefix)) is not None:
+            rows.asked.add(("document", (kind, made)))
         return made
 
     return make

@@ -121,6 +121,10 @@ _DOCUMENTS = (
     f" JOIN documents x ON {_OF_GENERATION} AND x.kind = n.kind AND x.document_id = n.key"
 )
 _DOCUMENTS_OF_KIND = _by_key(DOCUMENTS, "kind")
+_DOCUMENT_COUNTS = (
+    f"SELECT n.mailbox_id, n.key, count(*) {_PAIRS} JOIN documents x ON {_OF_GENERATION} AND x.kind = n.key"
+    " AND x.destroyed_seq IS NULL GROUP BY n.mailbox_id, n.key"
+)
 _SENT = (
     "SELECT n.mailbox_id, x.queued_at, json_array_length(x.recipients)"
     " FROM unnest(%s::text[], %s::bigint[]) AS n(mailbox_id, since) JOIN mailboxes b USING (mailbox_id)"
@@ -206,6 +210,7 @@ class Loading:
             cursor = self.execute(_DOCUMENTS, tuple([w[place] for w in wanted] for place in range(3)))
             self._asked.append((cursor, _take_document))
         self._ask(_DOCUMENTS_OF_KIND, {m: n.document_kinds for m, n in needs.items()}, _take_document)
+        self._ask(_DOCUMENT_COUNTS, {m: n.document_counts for m, n in needs.items()}, _take_document_count)
 
     def take(self, rows: Mapping[MailboxId, Rows], needs: Mapping[MailboxId, Needs]) -> None:
         """Put the answers into the working sets and note what was asked for."""
@@ -257,6 +262,7 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
     asked.update(("submission", key) for key in needs.submissions)
     asked.update(("document", key) for key in needs.documents)
     asked.update(("documents", kind) for kind in needs.document_kinds)
+    asked.update(("document count", kind) for kind in needs.document_counts)
     if needs.all_labels:
         asked.add(("labels", "*"))
     if needs.sending:
@@ -321,6 +327,10 @@ def _take_waiting(rows: Rows, values: list[Any]) -> None:
 def _take_document(rows: Rows, values: list[Any]) -> None:
     row = DOCUMENTS.row(values)
     rows.documents.setdefault((row.kind, row.document_id), row)
+
+
+def _take_document_count(rows: Rows, values: list[Any]) -> None:
+    rows.document_counts[values[0]] = values[1]
 
 
 def _take_sent(rows: Rows, values: list[Any]) -> None:

@@ -100,7 +100,9 @@ class DecidedMailbox:
         def make(prefix: str) -> str:
             made = self.new_id(prefix)
             kinds = {"e": "message", "t": "thread", "l": "label", "d": "draft", "s": "submission"}
+            documents = {"c": "contact", "i": "identity"}
             working.asked.add((kinds.get(prefix), made))
+            working.asked.add(("document", (documents.get(prefix), made)))
             return made
 
         return make
@@ -154,6 +156,8 @@ def working_set(full: Rows, needs: Needs) -> Rows:
     rows.documents = {
         key: row for key, row in full.documents.items() if key in needs.documents or key[0] in needs.document_kinds
     }
+    live = [kind for (kind, _), row in full.documents.items() if row.destroyed_seq is None]
+    rows.document_counts = {kind: live.count(kind) for kind in needs.document_counts}
     rows.sent = list(full.sent) if needs.sending else []
     _note_asked(rows, needs)
     for name, value in vars(rows).items():
@@ -179,6 +183,7 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
         "submission": needs.submissions,
         "document": needs.documents,
         "documents": needs.document_kinds,
+        "document count": needs.document_counts,
         "thread": (*needs.thread_messages, *(thread_id for thread_id, _ in rows.threads)),
     }
     rows.asked = {(kind, key) for kind, keys in single.items() for key in keys}

@@ -98,6 +98,7 @@ def test_the_summary_has_the_shape_of_the_contract(history: History) -> None:
         "labels": ["INBOX", "l1"],
         "keywords": ["$seen", "zeal"],
         "has_attachment": False,
+        "attachments": [],
         "seq": 3,
     }
 
