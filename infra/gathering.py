@@ -7,11 +7,16 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
+class WorkBrokenOffError(Exception):
+    """The thread that did the work of several was ended meanwhile: for all it knows, this item's was not done."""
+
+
 class _Waiting(Generic[Item]):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.called = threading.Event()
         self.leads = False
+        self.tried = False
         self.error: Exception | None = None
 
 
@@ -32,7 +37,7 @@ class Gathering(Generic[Item]):
     def run(self, item: Item) -> None:
         """Return when the work on `item` is done.
 
-        Raises: what `work` raised for it.
+        Raises: what `work` raised for it; WorkBrokenOffError, when the thread that did it is being ended.
         """
         mine = _Waiting(item)
         with self._lock:
@@ -56,6 +61,11 @@ class Gathering(Generic[Item]):
             del self._waiting[: self._most]
         try:
             self._run_all(batch)
+        except BaseException as ended:
+            for waiting in batch:
+                if not waiting.tried:
+                    waiting.error = WorkBrokenOffError(repr(ended))
+            raise
         finally:
             with self._lock:
                 if self._waiting:
@@ -69,8 +79,10 @@ class Gathering(Generic[Item]):
         try:
             self._work([waiting.item for waiting in batch])
         except Exception as error:  # noqa: BLE001 - handed to those whose work it was
-            if len(batch) == 1:
-                batch[0].error = error
+            if len(batch) > 1:
+                for waiting in batch:
+                    self._run_all([waiting])
                 return
-            for waiting in batch:
-                self._run_all([waiting])
+            batch[0].error = error
+        for waiting in batch:
+            waiting.tried = True
