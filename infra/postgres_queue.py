@@ -44,11 +44,19 @@ _SETTLE = (
     " FROM unnest(%s::text[], %s::integer[]) AS x(id, r) GROUP BY x.id),"
     " locked AS MATERIALIZED (SELECT q.acceptance_id, q.open, g.settled FROM queue_records q"
     " JOIN given g ON g.id = q.acceptance_id ORDER BY q.acceptance_id FOR UPDATE OF q),"
-    " kept AS (UPDATE queue_records q SET open = ARRAY(SELECT o FROM unnest(l.open) AS o WHERE o <> ALL(l.settled))"
-    " FROM locked l WHERE q.acceptance_id = l.acceptance_id AND NOT l.open <@ l.settled)"
+    " left_open AS (SELECT l.acceptance_id, array_agg(o) AS open, min(coalesce(f.due_at, 0)) AS due_at"
+    " FROM locked l CROSS JOIN unnest(l.open) AS o"
+    " LEFT JOIN queue_failures f ON f.acceptance_id = l.acceptance_id AND f.recipient = o"
+    " WHERE o <> ALL(l.settled) GROUP BY l.acceptance_id),"
+    " kept AS (UPDATE queue_records q SET open = n.open,"
+    " leased_by = CASE WHEN n.due_at > %s THEN NULL ELSE q.leased_by END,"
+    " interruptions = CASE WHEN n.due_at > %s THEN 0 ELSE q.interruptions END,"
+    " due_at = CASE WHEN n.due_at > %s THEN n.due_at ELSE q.due_at END"
+    " FROM left_open n WHERE q.acceptance_id = n.acceptance_id)"
     " DELETE FROM queue_records q USING locked l WHERE q.acceptance_id = l.acceptance_id AND l.open <@ l.settled"
     " RETURNING q.acceptance_id"
 )
+"""A lease ends with the last of its recipients that is settled or postponed; one still in hand keeps it."""
 _OPEN_RECORD = "SELECT record FROM queue_records WHERE acceptance_id = %s AND %s = ANY(open) FOR UPDATE"
 _FAILED = (
     "INSERT INTO queue_failures (acceptance_id, recipient, due_at, failures, error) VALUES (%s, %s, %s, %s, %s)"
@@ -60,11 +68,19 @@ _DUE_AGAIN = (
     " FROM queue_failures f WHERE f.acceptance_id = q.acceptance_id AND f.recipient = ANY(q.open))"
     " WHERE q.acceptance_id = %s"
 )
+_UNREADABLE = (
+    "WITH off AS (UPDATE queue_records SET leased_by = NULL, interruptions = 0, due_at = %(due)s"
+    " WHERE acceptance_id = %(id)s RETURNING acceptance_id, open)"
+    " INSERT INTO queue_failures (acceptance_id, recipient, due_at, failures, error)"
+    " SELECT off.acceptance_id, o, %(due)s, 0, %(error)s FROM off CROSS JOIN unnest(off.open) AS o"
+    " ON CONFLICT (acceptance_id, recipient) DO UPDATE SET due_at = excluded.due_at, error = excluded.error"
+)
 _BURY = (
     "INSERT INTO dead_letters (acceptance_id, recipient, address, record, error, buried_at)"
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 )
 MAX_ERROR_CHARS = 500
+UNREADABLE_PAUSE_MS = 600_000
 
 
 def queue_holder(acceptance_id: str) -> str:
@@ -75,6 +91,14 @@ def queue_holder(acceptance_id: str) -> str:
 def dead_holder(acceptance_id: str) -> str:
     """Who holds the objects of a record's dead letters."""
     return f"dead:{acceptance_id}"
+
+
+Row = tuple[str, bytes, list[int], int]
+"""Acceptance id, stored record, open recipients, interruptions."""
+
+
+class _RecipientMissingError(Exception):
+    """A recipient is open that the record does not name."""
 
 
 class PostgresQueue:
@@ -90,7 +114,7 @@ class PostgresQueue:
         self._puts.run(record)
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
-        """At most `limit` records that are due, for `lease_s` seconds."""
+        """At most `limit` records that are due, for `lease_s` seconds; one that cannot be read is put off."""
         now = self._clock_ms()
         place = {"now": now, "limit": limit, "worker": worker, "until": now + int(lease_s * 1000)}
         with self._session() as connection, connection.transaction():
@@ -99,7 +123,7 @@ class PostgresQueue:
             if not rows:
                 return []
             failed = connection.execute(_FAILURES, ([row[0] for row in rows],)).fetchall()
-        return [_leased(row, failed, now) for row in rows]
+        return [leased for row in rows if (leased := self._leased_or_put_off(row, failed, now)) is not None]
 
     def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:
         """These recipients are settled; records without open ones go, and so do their holds."""
@@ -108,8 +132,7 @@ class PostgresQueue:
             return
         with self._session() as connection, connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")
-            gone = connection.execute(_SETTLE, ([a for a, _ in pairs], [r for _, r in pairs])).fetchall()
-            blob_references.release_many(connection, [queue_holder(acceptance_id) for (acceptance_id,) in gone])
+            self._settle(connection, pairs)
 
     def postpone(self, leased: Leased, recipient: int, *, due_at: int, failures: int, error: str) -> None:
         """This recipient is due again at `due_at`, having failed so often."""
@@ -131,15 +154,31 @@ class PostgresQueue:
             address = leased.recipient(recipient).forward_path
             letter = (acceptance_id, recipient, shown(address), found[0], shown(error), self._clock_ms())
             connection.execute(_BURY, letter)
-            for (gone,) in connection.execute(_SETTLE, ([acceptance_id], [recipient])).fetchall():
-                blob_references.release(connection, queue_holder(gone))
+            self._settle(connection, [(acceptance_id, recipient)])
         _log.error("dead letter: %s, recipient %s: %s", acceptance_id, recipient, shown(error))
 
     def _put_all(self, records: Sequence[QueueRecord]) -> None:
         with self._session() as connection:
             with connection.pipeline(), connection.transaction():
                 put_records(connection, records, now_ms=self._clock_ms())
-            connection.execute(f"NOTIFY {CHANNEL}")
+            _notify(connection)
+
+    def _settle(self, connection: Connection[Any], pairs: Sequence[tuple[str, int]]) -> None:
+        now = self._clock_ms()
+        place = ([acceptance_id for acceptance_id, _ in pairs], [recipient for _, recipient in pairs], now, now, now)
+        gone = connection.execute(_SETTLE, place).fetchall()
+        blob_references.release_many(connection, [queue_holder(acceptance_id) for (acceptance_id,) in gone])
+
+    def _leased_or_put_off(self, row: Row, failed: Sequence[tuple[str, int, int, int]], now: int) -> Leased | None:
+        """The record; one that cannot be read waits with its error on show, for a program that can, or an operator."""
+        try:
+            return _leased(row, failed, now)
+        except (msgspec.DecodeError, _RecipientMissingError) as unreadable:
+            error = shown(f"cannot be read: {unreadable}")
+        with self._session() as connection, connection.transaction():
+            connection.execute(_UNREADABLE, {"id": row[0], "due": now + UNREADABLE_PAUSE_MS, "error": error})
+        _log.error("queue: %s %s", row[0], error)
+        return None
 
     @contextmanager
     def _session(self) -> Iterator[Connection[Any]]:
@@ -186,9 +225,20 @@ def queue_depths(cursor: Cursor[Any]) -> dict[str, int]:
     return {"ledgermail_queue_records": row[0], "ledgermail_dead_letters": row[1]}
 
 
-def _leased(row: tuple[str, bytes, list[int], int], failed: Sequence[tuple[str, int, int, int]], now: int) -> Leased:
-    acceptance_id, record, open_recipients, interruptions = row
+def _notify(connection: Connection[Any]) -> None:
+    """A hint only: the records are committed, and a sender told otherwise would send them once more."""
+    try:
+        connection.execute(f"NOTIFY {CHANNEL}")
+    except psycopg.Error as error:
+        _log.warning("queue: nobody was notified of what was put, workers find it by themselves: %s", error)
+
+
+def _leased(row: Row, failed: Sequence[tuple[str, int, int, int]], now: int) -> Leased:
+    acceptance_id, stored, open_recipients, interruptions = row
+    record = decoded(stored)
+    if not all(0 <= recipient < len(record.envelope.recipients) for recipient in open_recipients):
+        raise _RecipientMissingError(f"open are {open_recipients} of {len(record.envelope.recipients)} recipients")
     mine = {recipient: (failures, due_at) for of, recipient, failures, due_at in failed if of == acceptance_id}
     due = tuple(recipient for recipient in open_recipients if mine.get(recipient, (0, 0))[1] <= now)
     failures = {recipient: count for recipient, (count, _due_at) in mine.items()}
-    return Leased(decoded(record), due, failures, interruptions)
+    return Leased(record, due, failures, interruptions)

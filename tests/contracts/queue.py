@@ -103,6 +103,29 @@ class QueueContract:
         (again,) = leased(queue)
         assert again.recipients == (0,)
 
+    def test_a_record_of_which_some_are_settled_waits_without_a_lease(self, queue: Queue, clock: Clock) -> None:
+        given = record("a@example.test", "b@example.test")
+        queue.put(given)
+        (held,) = leased(queue)
+        queue.postpone(held, 0, due_at=clock() + 10_000, failures=1, error="x")
+        queue.postpone(held, 1, due_at=clock() + 3_600_000, failures=2, error="y")
+        clock.advance(10)
+        leased(queue)
+        queue.done([(given.acceptance_id, [0])])
+        clock.advance(3_589)
+        assert leased(queue) == []
+        clock.advance(1)
+        (again,) = leased(queue)
+        assert (again.recipients, again.interruptions) == ((1,), 0)
+
+    def test_who_is_settled_first_leaves_the_others_leased(self, queue: Queue, clock: Clock) -> None:
+        given = record("a@example.test", "b@example.test")
+        queue.put(given)
+        leased(queue)
+        queue.done([(given.acceptance_id, [0])])
+        clock.advance(LEASE_S - 1)
+        assert leased(queue) == []
+
     def test_a_buried_recipient_is_not_leased_again_and_the_others_are(self, queue: Queue, clock: Clock) -> None:
         queue.put(record("a@example.test", "b@example.test"))
         (held,) = leased(queue)

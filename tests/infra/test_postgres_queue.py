@@ -1,5 +1,6 @@
 """The queue on Postgres."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from gateways.queue import QueueUnavailableError
 from infra.gathering import Gathering
-from infra.postgres_queue import PostgresQueue, queue_depths
+from infra.postgres_queue import PostgresQueue, encoded, queue_depths
 from infra.queue_hints import QueueHints
 from tests.contracts.queue import Clock, QueueContract, leased, record
 
@@ -80,6 +81,86 @@ def test_a_server_that_is_gone_is_an_outage(clock: Clock) -> None:
         nowhere.put(record())
     with pytest.raises(QueueUnavailableError):
         leased(nowhere)
+
+
+class CutAtNotify(psycopg.Connection[Any]):
+    """A connection whose server process dies when it is to notify."""
+
+    def execute(self, query: Any, *arguments: Any, **named: Any) -> Any:
+        if str(query).startswith("NOTIFY"):
+            with psycopg.connect(self.info.dsn, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", (self.info.backend_pid,))
+        return super().execute(query, *arguments, **named)
+
+
+def test_what_is_committed_is_taken_though_nobody_can_be_notified(
+    pool: ConnectionPool[Any], module_database_url: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = record()
+    cut = PostgresQueue(lambda: CutAtNotify.connect(module_database_url, autocommit=True), clock_ms=clock)
+    with caplog.at_level(logging.WARNING):
+        cut.put(given)
+    assert "workers find it by themselves" in caplog.text
+    (held,) = leased(PostgresQueue(pool.connection, clock_ms=clock))
+    assert held.record == given
+
+
+@pytest.mark.parametrize("spoilt", ["record = '\\x00'", "open = '{0,7}'"])
+def test_a_record_that_cannot_be_read_is_put_off_with_its_error_and_the_others_are_leased(
+    queue: PostgresQueue, pool: ConnectionPool[Any], clock: Clock, spoilt: str
+) -> None:
+    good, bad = record(), record()
+    queue.put(bad)
+    queue.put(good)
+    with pool.connection() as connection:
+        connection.execute(f"UPDATE queue_records SET {spoilt} WHERE acceptance_id = %s", (bad.acceptance_id,))
+    assert [held.record for held in leased(queue)] == [good]
+    queue.done([(good.acceptance_id, [0])])
+    clock.advance(599)
+    assert leased(queue) == []
+    with pool.connection() as connection:
+        (waiting,) = connection.execute("SELECT leased_by, interruptions FROM queue_records").fetchall()
+        shown = connection.execute("SELECT DISTINCT failures, error FROM queue_failures").fetchall()
+        connection.execute("UPDATE queue_records SET record = %s, open = '{0}'", (encoded(bad),))
+    assert waiting == (None, 0)
+    assert [(failures, error[:14]) for failures, error in shown] == [(0, "cannot be read")]
+    clock.advance(1)
+    assert [held.record for held in leased(queue)] == [bad]
+
+
+def test_of_gathered_work_that_is_broken_off_only_what_was_done_counts_as_done() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(items: Any) -> None:
+        begun.set()
+        go_on.wait(20)
+        if len(items) > 1:
+            raise ValueError("one by one")
+        if items == [3]:
+            raise SystemExit
+
+    gathering = Gathering(work)
+    done: list[int] = []
+    failed: list[int] = []
+
+    def run(item: int) -> None:
+        try:
+            gathering.run(item)
+            done.append(item)
+        except BaseException:  # noqa: BLE001 - whatever it is, it must not pass for done
+            failed.append(item)
+
+    threads = [threading.Thread(target=run, args=(item,)) for item in range(5)]
+    threads[0].start()
+    begun.wait(20)
+    for number, thread in enumerate(threads[1:], 1):
+        thread.start()
+        while len(gathering._waiting) < number:
+            continue
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert (sorted(done), sorted(failed)) == ([0, 2], [1, 3, 4])
 
 
 def test_of_gathered_work_only_the_guilty_item_fails() -> None:
