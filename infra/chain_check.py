@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from domain.chain import GENESIS, event_hash
 from domain.ids import MailboxId
-from infra.keys import Keys, MailboxKey
+from infra.keys import KeyMissingError, Keys, MailboxKey
 from infra.sealing import SealBrokenError
 from infra.store.mapper import StoredRow, open_row
 from infra.store.recorder import MailboxRecorder
@@ -78,7 +78,7 @@ def check_chain(
         reason = "the stream's mailbox row is gone"
         return CheckedChain(mailbox_id, 0, 0, ChainBreak(mailbox_id, 1, reason))
     head, head_hash, last = standing
-    checking = _Checking(mailbox_id, keys.get(mailbox_id), head)
+    checking = _Checking(mailbox_id, keys, head)
     try:
         checking.rows(_reported(recorder.stream(mailbox_id, until=head), progress, head))
         checking.end(bytes(head_hash), last)
@@ -100,9 +100,10 @@ def _reported(rows: Iterable[StoredRow], progress: Progress, head: int) -> Itera
 class _Checking:
     """One pass along a chain; `seq` is the last event that holds."""
 
-    def __init__(self, mailbox_id: MailboxId, key: MailboxKey | None, head: int) -> None:
+    def __init__(self, mailbox_id: MailboxId, keys: Keys, head: int) -> None:
         self._mailbox_id = mailbox_id
-        self._key = key
+        self._keys = keys
+        self._key: MailboxKey | None = None
         self._head = head
         self._before = GENESIS
         self.seq = 0
@@ -113,8 +114,16 @@ class _Checking:
             if row.seq != self.seq + 1:
                 raise _BrokenError(self.seq + 1, "it is missing")
             self._hash(row)
+            if row.seq == 1:
+                self._find_key()
             self._seal(row)
             self.seq, self._before = row.seq, row.hash
+
+    def _find_key(self) -> None:
+        try:
+            self._key = self._keys.get(self._mailbox_id)
+        except KeyMissingError as error:
+            raise _BrokenError(1, str(error)) from error
 
     def _hash(self, row: StoredRow) -> None:
         computed = event_hash(

@@ -22,7 +22,7 @@ from infra.durable_files import (
     remove_old_files,
     write_whole,
 )
-from infra.keys import KeyBrokenError, KeyDestroyedError, MailboxKey
+from infra.keys import KeyBrokenError, KeyDestroyedError, KeyMissingError, MailboxKey
 from infra.master_key import check_closed, open_master_key
 from infra.sealing import KEY_BYTES, SealBrokenError, forget_ciphers, open_sealed, seal
 
@@ -73,7 +73,7 @@ class FileKeys:
         return key_kept
 
     def get(self, mailbox_id: str) -> MailboxKey | None:
-        """The mailbox's key; None when it was destroyed or never made; see `Keys.get`."""
+        """The mailbox's key; None when it was destroyed; see `Keys.get`."""
         with self._cache_lock:
             known = self._cache.get(mailbox_id)
             if known is not None:
@@ -91,6 +91,13 @@ class FileKeys:
         """
         self._path(mailbox_id)
         self._bury(mailbox_id, rfc3339(_now_ms()).encode())
+
+    def check(self) -> None:
+        """Nothing, where the folder lies as it did at the start.
+
+        Raises: OSError.
+        """
+        os.stat(self._tombstones)
 
     def tombstones(self) -> list[str]:
         """The mailboxes whose keys were destroyed, in order."""
@@ -120,7 +127,9 @@ class FileKeys:
                 stored = file.read(_MAX_FILE_BYTES)
             key = self._unwrapped(mailbox_id, stored)
         except FileNotFoundError:
-            return None
+            if self._is_destroyed(mailbox_id):
+                return None  # looked for after another process removed it
+            raise KeyMissingError(mailbox_id) from None
         except KeyBrokenError:
             if self._is_destroyed(mailbox_id):
                 return None  # read while another process overwrote it

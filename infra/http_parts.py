@@ -19,6 +19,7 @@ from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
 from infra.file_blobs import FileBlobs
 from infra.kept_answers import PostgresKeptAnswers
+from infra.keys import KeyMissingError
 from infra.master_key import open_master_key
 from infra.postgres_queue import Connect
 from infra.settings import Settings
@@ -33,7 +34,14 @@ from infra.views.message_lists import MessageLists
 from infra.wakes import Listener
 
 THREADS = 16
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, LaneClosedError, ConnectionError)
+OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    LaneClosedError,
+    ConnectionError,
+    KeyMissingError,
+)
 FULL_ERRNOS = frozenset({28, 122})  # ENOSPC, EDQUOT
 _HEADS = "SELECT mailbox_id, head FROM mailboxes WHERE mailbox_id = ANY (%s)"
 
@@ -83,7 +91,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         gauges=DatabaseGauges(parts.connect),
         checks={
             "database": lambda: _told(database.one("SELECT 1", ())),
-            "keys": lambda: _told(keys.get("m0")),
+            "keys": keys.check,
             "blobs": lambda: _try_spool(parts.blobs),
             "search": lambda: _told(search.cursor(MailboxId("m0"))),
         },

@@ -15,6 +15,13 @@ class KeyBrokenError(Exception):
     """A stored key cannot be opened: damaged, or wrapped by another master key. Never to be taken for redaction."""
 
 
+class KeyMissingError(Exception):
+    """There is neither a key nor a tombstone: never made, or lost. Never to be taken for redaction."""
+
+    def __init__(self, mailbox_id: str) -> None:
+        super().__init__(f"the key of mailbox {mailbox_id} is not in the key store: is its folder where it was?")
+
+
 class MasterKeyError(Exception):
     """The key store cannot be used as it lies there; the text is one line for the operator."""
 
@@ -38,11 +45,11 @@ class Keys(Protocol):
         ...
 
     def get(self, mailbox_id: str) -> MailboxKey | None:
-        """The mailbox's key; None when it was destroyed or never made. Cheap: called for every event.
+        """The mailbox's key; None when it was destroyed, and a tombstone says so. Cheap: called for every event.
 
         A key destroyed by any process is gone from every other one's next call.
 
-        Raises: KeyBrokenError, ValueError for what is no mailbox id.
+        Raises: KeyMissingError, KeyBrokenError, ValueError for what is no mailbox id.
         """
         ...
 

@@ -29,7 +29,7 @@ from infra.backup_files import (
 )
 from infra.durable_files import create_exclusively, flush_folder
 from infra.file_keys import FileKeys
-from infra.keys import MasterKeyError
+from infra.keys import KeyMissingError, MasterKeyError
 from infra.migrations import migrate
 from infra.postgres_tools import restore as restore_database
 from infra.store.lane import Lane
@@ -224,7 +224,10 @@ def _announce_restored(conninfo: str, keys: FileKeys, mark: _Mark, *, restored: 
 
 
 def _announce(lane: Lane, mailboxes: list[MailboxId], keys: FileKeys, mark: _Mark, restored: Restored) -> None:
-    live = [mailbox_id for mailbox_id in mailboxes if keys.get(mailbox_id) is not None]
+    try:
+        live = [mailbox_id for mailbox_id in mailboxes if keys.get(mailbox_id) is not None]
+    except KeyMissingError as error:
+        raise BackupError(str(error)) from error
     restored.erased += len(mailboxes) - len(live)
     command_id = f"restore:{mark.restore_id}"
     futures = [lane.submit(RestoreMailbox(mailbox_id=m, command_id=command_id, who=WHO)) for m in live]

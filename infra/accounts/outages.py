@@ -10,12 +10,19 @@ import psycopg
 from psycopg import Connection
 
 from gateways.accounts import AccountsUnavailableError
+from infra.keys import KeyMissingError
 from infra.store.lane import LaneClosedError
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 """Lends an autocommit connection that its `with` block gives back."""
 
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, concurrent.futures.TimeoutError, LaneClosedError)
+OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    concurrent.futures.TimeoutError,
+    LaneClosedError,
+    KeyMissingError,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -15,6 +15,7 @@ from domain.refusals import DomainRefusal
 from gateways.accounts import AccountsUnavailableError
 from gateways.blobs import StorageFullError
 from infra.composition import Parts
+from infra.keys import KeyMissingError
 from infra.operator_errors import OperatorError
 from infra.settings import load
 from infra.store.lane import LaneClosedError
@@ -37,6 +38,8 @@ def opened_parts() -> Iterator[Parts]:
         raise OperatorError(str(refusal)) from refusal
     except (AccountsUnavailableError, psycopg.OperationalError, PoolTimeout, LaneClosedError) as error:
         raise OperatorError(f"the database does not answer: {error}; call again to go on") from error
+    except KeyMissingError as error:
+        raise OperatorError(str(error)) from error
     except StorageFullError as error:
         raise OperatorError(f"the disk is full: {error}; make room and call again to go on") from error
     except OSError as error:
