@@ -28,6 +28,9 @@ BATCH_EVENTS = 1000
 LAST_FEW_EVENTS = 200
 """So many events may be left to be applied under the lock."""
 
+_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtextextended('rebuild ' || %s, 0))"
+"""Two that fold into one generation would count everything twice; the lock goes with the connection."""
+
 Progress = Callable[[int, int], None]
 """Told (events applied, head)."""
 
@@ -49,6 +52,7 @@ def rebuild_mailbox(
         psycopg.Error: interrupted; call again to go on.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(_ONE_AT_A_TIME, (mailbox_id,))
         # A batch asks for thousands of rows at once, where plans made for any number of them would loop.
         connection.execute("SET plan_cache_mode = force_custom_plan")
         _gather_statistics(connection)
@@ -178,7 +182,8 @@ def _switch(connection: Connection[Any], reader: StreamReader, building: _Buildi
             raise LookupError(f"there is no mailbox {mailbox_id}")
         live = MailboxRow(*locked)
         while building.mailbox.head < live.head:
-            _fold_batch(connection, reader, building)
+            if not _fold_batch(connection, reader, building):
+                raise LookupError(f"the log of {mailbox_id} ends at {building.mailbox.head}, its head is {live.head}")
         differences = _compare(connection, live, building)
         mailbox = building.mailbox
         connection.execute(

@@ -3,6 +3,7 @@ fold, the rows in step, rebuilt rows, the query API or a client's own fold, it i
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -263,3 +264,19 @@ def test_short_histories_gathered_anyhow_equal_their_fold_and_their_rebuilt_rows
     assert_rows_equal(with_store, history.mailbox_id, history.state)
     assert rebuild_mailbox(with_store.url, with_store.reader, history.mailbox_id).differences == ()
     assert_rows_equal(with_store, history.mailbox_id, history.state)
+
+
+def test_two_rebuilds_of_one_mailbox_at_once_come_to_the_same_rows(
+    store: tuple[GivenMailboxes, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_store, clock = store
+    history = RandomCommands(given_store, clock, 500)
+    history.run(120)
+    monkeypatch.setattr("infra.rebuild.BATCH_EVENTS", 5)
+    monkeypatch.setattr("infra.rebuild.LAST_FEW_EVENTS", 0)
+    with ThreadPoolExecutor(3) as pool:
+        rebuilds = [
+            pool.submit(rebuild_mailbox, given_store.url, given_store.reader, history.mailbox_id) for _ in range(3)
+        ]
+        assert [rebuild.result(60).differences for rebuild in rebuilds] == [()] * 3
+    assert_rows_equal(given_store, history.mailbox_id, history.state)
