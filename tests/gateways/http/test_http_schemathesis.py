@@ -16,6 +16,7 @@ from tests.http_house import House, Person, mail
 EXAMPLES = 20
 _LEFT_OUT = {"GET /v1/ws", "DELETE /v1/sessions/current", "DELETE /v1/sessions/{session_id}"}
 """What speaks another protocol, or would sign the test out."""
+schemathesis.serializer.alias("message/rfc822", "application/octet-stream")
 _CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
