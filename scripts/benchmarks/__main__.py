@@ -43,7 +43,8 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, and print the table; 0 when every goal that was measured is met."""
     given = _parsed(arguments)
     sizes = QUICK if given.quick else FULL
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     _allow_many_files()
     figures: list[Figure] = []
     settings: dict[str, Any] = _machine(sizes)
@@ -135,6 +136,9 @@ def _allow_many_files() -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """End what is measured; cleaning up is not interrupted again."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
