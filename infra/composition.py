@@ -5,6 +5,7 @@ closed to `self._closing` right after it is made.
 """
 
 import sys
+import threading
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
@@ -56,6 +57,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._closing = ExitStack()
+        self._postgres: EmbeddedPostgres | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -91,9 +93,14 @@ class Parts:
         return url
 
     def _embedded_url(self) -> str:
-        postgres = EmbeddedPostgres(self.settings.data)
-        self._closing.callback(postgres.stop)
-        return postgres.start()
+        self._postgres = EmbeddedPostgres(self.settings.data)
+        self._closing.callback(self._postgres.stop)
+        return self._postgres.start()
+
+    def look_after_database(self, stop: threading.Event) -> None:
+        """Start the embedded Postgres again whenever it died, until `stop`; a server elsewhere is not our care."""
+        if self._postgres is not None:
+            self._postgres.look_after(stop)
 
     @cached_property
     def pool(self) -> ConnectionPool[Connection[Any]]:

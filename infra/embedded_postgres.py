@@ -7,8 +7,10 @@ while its database is still there.
 """
 
 import fcntl
+import logging
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +28,9 @@ from infra.postgres_cluster import PORT, START_LIMIT_S, SUPERUSER, Cluster, clus
 __all__ = ["DATABASE", "EmbeddedPostgres", "PostgresError"]
 
 DATABASE = "ledgermail"
+LOOK_AFTER_S = 1.0
 OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # no child inherits it, no link leads root astray
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
@@ -55,6 +59,26 @@ class EmbeddedPostgres:
                     raise
         except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
             raise PostgresError(f"the embedded Postgres in {self._data_folder} cannot start: {error}") from error
+
+    def look_after(self, stop: threading.Event, *, every_s: float = LOOK_AFTER_S) -> None:
+        """Start the server again whenever it died (killed, out of memory, its disk full), until `stop`.
+
+        Any number of processes may do so at once: one of them starts it.
+        """
+        said = ""
+        while not stop.wait(every_s):
+            cluster = self._cluster
+            if cluster is None or self._lock is None or cluster.postmaster() is not None:
+                continue
+            try:
+                self.start()
+            except PostgresError as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.error("%s", error)
+            else:
+                said = ""
+                _log.warning("the embedded Postgres had died and runs again")
 
     def stop(self) -> None:
         """Let go of the server, and stop it where nobody else uses it; safe to repeat."""

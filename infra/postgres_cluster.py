@@ -180,12 +180,15 @@ class Cluster:
             pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return None
-        return pid if pid in self.processes() else None
+        return pid if self._is_ours(_command_line(pid)) else None
 
     def processes(self) -> set[int]:
         """The process ids of everything that this cluster's server runs, orphans of a killed one included."""
-        name = self.name.encode()
-        return {pid for pid, words in _command_lines() if b"postgres" in words and name in words}
+        pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return {pid for pid in pids if self._is_ours(_command_line(pid))}
+
+    def _is_ours(self, command_line: bytes) -> bool:
+        return b"postgres" in command_line and self.name.encode() in command_line
 
     def end_leftovers(self) -> None:
         """End what a killed server left behind: processes without a postmaster, and its `postmaster.pid`."""
@@ -251,13 +254,12 @@ def _home(link: Path, account: Account) -> Path:
     return link
 
 
-def _command_lines() -> list[tuple[int, bytes]]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it ended meanwhile; an ended, unreaped one has an empty command line
-                found.append((int(entry.name), (entry / "cmdline").read_bytes()))
-    return found
+def _command_line(pid: int) -> bytes:
+    """Empty for a process that is no more, and for one that ended and was not reaped."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _end(pids: set[int], signal_number: int, *, limit_s: float) -> bool:
@@ -273,7 +275,4 @@ def _end(pids: set[int], signal_number: int, *, limit_s: float) -> bool:
 
 
 def _alive(pid: int) -> bool:
-    try:
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
-    except OSError:
-        return False
+    return bool(_command_line(pid))

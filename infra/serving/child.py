@@ -49,6 +49,7 @@ def _prepare(parts: Parts) -> None:
 def _play(parts: Parts, roles: Sequence[str], stop: threading.Event) -> int:
     failures: list[BaseException] = []
     threads = [threading.Thread(target=_run_role, args=(name, parts, stop, failures), name=name) for name in roles]
+    threads.append(threading.Thread(target=parts.look_after_database, args=(stop,), name="postgres"))
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -334,3 +336,24 @@ def test_data_of_an_ordinary_user_is_served_as_that_user_to_root_too(empty_folde
 def test_data_that_belongs_to_somebody_else_is_refused_in_one_line(data_folder: Path) -> None:
     with a_process_of_nobody(data_folder) as answer:
         assert answer.startswith("the database belongs to user id")
+
+
+def test_a_server_that_died_is_started_again_once_however_many_look_after_it(data_folder: Path) -> None:
+    stop = threading.Event()
+    with ExitStack() as stack:
+        servers = [stack.enter_context(EmbeddedPostgres(data_folder)) for _ in range(2)]
+        url = servers[0].start()
+        looking = [threading.Thread(target=one.look_after, args=(stop,), kwargs={"every_s": 0.05}) for one in servers]
+        for thread in looking:
+            thread.start()
+        before = postmaster(url)
+        servers[0].kill()
+        deadline = time.monotonic() + 60
+        while not running(url):
+            assert time.monotonic() < deadline
+        assert postmaster(url) != before
+        stop.set()
+        for thread in looking:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in looking)
+    assert not running(url)
