@@ -299,7 +299,7 @@ class SubmissionQueued(Event, frozen=True, kw_only=True):
     message_id: MessageId
     draft_id: DraftId
     identity_id: str | None
-    recipients: int
+    recipient_count: int
     send_at: str
     undo_until: str
     stream: str

@@ -87,7 +87,7 @@ def _keywords(_words: EventWords, event: e.KeywordsChanged) -> str:
 def _submission(_words: EventWords, event: e.SubmissionQueued) -> str:
     personal = event.personal
     to = f" to {', '.join(one.address for one in personal.recipients[:3])}" if personal else ""
-    more = f" and {event.recipients - 3} more" if personal and event.recipients > 3 else ""
+    more = f" and {event.recipient_count - 3} more" if personal and event.recipient_count > 3 else ""
     return f"sent {event.message_id}{to}{more} as {event.submission_id}, leaving at {event.send_at}"
 
 

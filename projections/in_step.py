@@ -483,7 +483,7 @@ def _draft_discarded(step: _Step, event: e.DraftDiscarded) -> None:
 
 
 def _submission_queued(step: _Step, event: e.SubmissionQueued) -> None:
-    addresses: list[str | None] = [None] * event.recipients
+    addresses: list[str | None] = [None] * event.recipient_count
     if isinstance(event.personal, e.SubmissionPersonal):
         addresses = [recipient.address for recipient in event.personal.recipients]
     step.rows.submissions[event.submission_id] = SubmissionRow(
@@ -500,7 +500,7 @@ def _submission_queued(step: _Step, event: e.SubmissionQueued) -> None:
         changed_seq=step.seq,
         waiting=True,
     )
-    step.rows.sent.append((step.at, event.recipients))
+    step.rows.sent.append((step.at, event.recipient_count))
     step.touched.submissions[event.submission_id] = None
 
 

@@ -76,7 +76,7 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
                 message_id=message_id,
                 draft_id=draft_id,
                 identity_id=self.identity_id,
-                recipients=len(self.recipients),
+                recipient_count=len(self.recipients),
                 send_at=rfc3339(self.send_at_ms),
                 undo_until=undo_until,
                 stream=self.stream,

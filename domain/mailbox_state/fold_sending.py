@@ -39,7 +39,7 @@ def draft_discarded(mailbox: Mailbox, event: DraftDiscarded, when: When) -> None
 def queued(mailbox: Mailbox, event: SubmissionQueued, when: When) -> None:
     """Every recipient waits; redacted, only their number is known."""
     if event.personal is UNSET:
-        recipients = [Recipient(None) for _ in range(event.recipients)]
+        recipients = [Recipient(None) for _ in range(event.recipient_count)]
     else:
         recipients = [Recipient(recipient.address) for recipient in event.personal.recipients]
     submission = Submission(

@@ -170,7 +170,7 @@ class History:
                 message_id=message_id,
                 draft_id=draft_id,
                 identity_id=None,
-                recipients=len(recipients),
+                recipient_count=len(recipients),
                 send_at=rfc3339(self.now() + 10_000),
                 undo_until=rfc3339(self.now() + 10_000),
                 stream="personal",

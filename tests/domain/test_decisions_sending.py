@@ -80,7 +80,7 @@ def test_sending_a_draft_moves_its_message_to_sent_and_queues_it(mailbox: Decide
             message_id=message_id,
             draft_id=draft_id,
             identity_id=None,
-            recipients=2,
+            recipient_count=2,
             send_at=rfc3339(NOW_MS),
             undo_until=rfc3339(UNDO_MS),
             stream="personal",

@@ -39,7 +39,7 @@ const LINES = {
   LabelDeleted: () => "Label deleted",
   DraftSaved: ({ revision }) => `Draft saved, revision ${revision}`,
   DraftDiscarded: ({ sent }) => (sent ? "Draft became a sent message" : "Draft thrown away"),
-  SubmissionQueued: ({ recipients }) => `Handed over for sending to ${recipientCount(recipients)}`,
+  SubmissionQueued: ({ recipient_count: count }) => `Handed over for sending to ${plural(count, "recipient")}`,
   SubmissionUndone: () => "Sending undone, the draft is back",
   SubmissionRejected: ({ reason }) => `Sending refused: ${reason}`,
   RecipientReported: ({ status, address, recipient }) => `${capital(status)}: ${address || `recipient ${recipient + 1}`}`,
@@ -99,7 +99,6 @@ function clientName(client) {
   return found ? `${found[0]} ${found[1][1]}` : client.slice(0, 40);
 }
 
-const recipientCount = (recipients) => (Array.isArray(recipients) ? plural(recipients.length, "recipient") : plural(recipients, "recipient"));
 const quoted = (subject) => subject || "(no subject)";
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const inWords = (type) => capital(type.replace(/(?<!^)([A-Z])/g, " $1").toLowerCase());
