@@ -12,6 +12,7 @@ from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
 from infra.extracts import Extracts
+from infra.keys import KeyMissingError
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.queue_hints import QueueHints
@@ -21,7 +22,9 @@ from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
 
 OUTAGES: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
-"""What servers that do not answer raise, beside `OSError`."""
+"""What servers that do not answer raise."""
+LONE_OUTAGES: tuple[type[Exception], ...] = (KeyMissingError,)
+"""What stands in the way of one mailbox alone and is waited out, beside errors of files."""
 
 
 class DeliveryParts:
@@ -74,6 +77,7 @@ class DeliveryParts:
             domains=self._domains,
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
+            lone_outages=LONE_OUTAGES,
             wait=QueueHints(self._parts.conninfo).wait,
             attempts=self._parts.settings.delivery_attempts,
         )

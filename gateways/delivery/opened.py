@@ -25,8 +25,10 @@ class OpenedMail(msgspec.Struct, frozen=True):
     parsed: ParsedMessage
     whole: bytes
     parts: Mapping[str, bytes]
+    safe: bytes | None
+    """What to put before any mailbox refers to the object, when what lies there is not to be read by everybody."""
     stored: bytes | None
-    """The form that the object takes, when it lies there in another one."""
+    """The form that the object takes in the end, when it lies there in another one."""
 
     @property
     def content_bytes(self) -> int:
@@ -48,8 +50,10 @@ def open_mail(blobs: Blobs, record: QueueRecord) -> OpenedMail:
     whole = cut_forged_results(_whole(blobs, data, record), record.envelope.hostname)
     parsed = parse(whole)
     holes = split(whole, parsed) if parsed.attachments else Split(whole, (), {}, "", len(whole))
-    stored = pack(holes) if holes.holes else storable(whole)
-    return OpenedMail(parsed, whole, holes.parts, None if stored == data else stored)
+    unsplit = storable(whole)
+    stored = pack(holes) if holes.holes else unsplit
+    safe = None if data in (unsplit, stored) else unsplit
+    return OpenedMail(parsed, whole, holes.parts, safe, None if stored == data else stored)
 
 
 def _whole(blobs: Blobs, data: bytes, record: QueueRecord) -> bytes:

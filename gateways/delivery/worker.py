@@ -11,23 +11,21 @@ The order of one record, of which a crash at any line loses and doubles nothing:
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-import msgspec
-
-from domain.commands import Command, Outcome, Refusal
+from domain.commands import Outcome, Refusal
 from domain.ids import MailboxId, new_id
 from gateways import attachments
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError
-from gateways.delivery.book import Book, Entry
+from gateways.delivery.book import Book
 from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
-from gateways.delivery.incoming import deliver_command, fingerprint
+from gateways.delivery.incoming import deliver_command
+from gateways.delivery.jobs import Job, bounded, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
-from gateways.delivery.opened import OpenedMail, open_mail
-from gateways.delivery.reports import report_of
-from gateways.delivery.routes import RememberedDirectory, Routed, route
+from gateways.delivery.opened import open_mail
+from gateways.delivery.routes import RememberedDirectory, route
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
@@ -38,29 +36,16 @@ POLL_S = 1.0
 RELAY_PAUSE_MS = 4 * 3_600_000
 SUSPECT_INTERRUPTIONS = 2
 MAX_INTERRUPTIONS = 5
-BYTES_AT_ONCE = 32 << 20
-"""How much of messages a worker holds in memory at a time, unless a single one is larger."""
 NO_RELAY = "no relay is configured yet: kept until one is"
-DELIVERED = "250 2.1.5 delivered"
 _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
-
-
-class _Job(msgspec.Struct, eq=False):
-    """One leased record on its way: read, routed, its deliveries in the lane."""
-
-    leased: Leased
-    mail: OpenedMail
-    routed: Routed
-    futures: dict[MailboxId, "Future[Outcome]"] = {}
-    settled: list[int] = []
-    bounces: list[Bounce] = []
 
 
 class DeliveryWorker:
     """Delivers what the queue holds. Any number of threads and processes side by side.
 
-    `outages` are the errors of servers that do not answer. `wait` returns when there may be work, after the seconds
-    given at the latest.
+    `outages` are the errors of servers that do not answer, on which all wait; `lone_outages`, beside errors of files,
+    those on which one record or mailbox alone waits. `wait` returns when there may be work, after the seconds given at
+    the latest.
     """
 
     def __init__(
@@ -74,6 +59,7 @@ class DeliveryWorker:
         domains: frozenset[str],
         hostname: str,
         outages: tuple[type[Exception], ...] = (),
+        lone_outages: tuple[type[Exception], ...] = (),
         wait: Callable[[float], None] | None = None,
         clock_ms: Callable[[], int] | None = None,
         leased_at_once: int = LEASED_AT_ONCE,
@@ -87,7 +73,8 @@ class DeliveryWorker:
         self._appender = appender
         self._directory = directory
         self._domains = domains
-        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, StorageFullError, OSError, *outages)
+        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
+        self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
         self._wait = wait
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._leased_at_once = leased_at_once
@@ -105,7 +92,7 @@ class DeliveryWorker:
         while not stop.is_set():
             try:
                 worked = self.run_due()
-            except self._outages:
+            except (*self._outages, *self._lone_outages):
                 stop.wait(self._outage_pause_s)
                 continue
             if not worked:
@@ -118,12 +105,12 @@ class DeliveryWorker:
         """
         self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        parts = list(_bounded(self._alone_if_suspect(leased)))
+        parts = list(bounded(self._alone_if_suspect(leased)))
         while parts:
             part = parts.pop(0)
             try:
                 self._attempt(part)
-            except self._outages:
+            except (*self._outages, *self._lone_outages):
                 self._unreturned.extend(one for rest in parts for one in rest)
                 raise
         return len(leased)
@@ -135,11 +122,13 @@ class DeliveryWorker:
         except self._outages as outage:
             self._give_back(batch, outage)
         except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
-            if len(batch) == 1:
+            if len(batch) > 1:
+                for leased in batch:
+                    self._attempt([leased])
+            elif isinstance(error, self._lone_outages):
+                self._give_back(batch, error)
+            else:
                 self._failures.failed(batch[0], batch[0].recipients, error=error, now_ms=self._clock_ms())
-                return
-            for leased in batch:
-                self._attempt([leased])
 
     def _alone_if_suspect(self, leased: Sequence[Leased]) -> Sequence[Leased]:
         """A record at which workers died repeatedly is tried alone, so that it takes no other one with it."""
@@ -174,71 +163,86 @@ class DeliveryWorker:
         jobs = [job for leased in batch if (job := self._opened(leased, directory)) is not None]
         if not jobs:
             return
-        first = self._book.enter([_entry(job) for job in jobs])
+        first = self._book.enter([entry_of(job) for job in jobs])
+        jobs = [job for job in jobs if self._are_parts_stored(job)]
         for job in jobs:
-            self._store_parts(job)
-            for mailbox_id, recipients in job.routed.mailboxes.items():
-                job.futures[mailbox_id] = self._appender.submit(
-                    deliver_command(
-                        job.leased.record,
-                        job.mail.parsed,
-                        mailbox_id=mailbox_id,
-                        recipients=recipients,
-                        first_acceptance=first[job.leased.record.acceptance_id, mailbox_id],
-                        content_bytes=job.mail.content_bytes,
-                        attachments=job.mail.attachment_names,
-                    )
-                )
+            self._submit(job, first)
         for job in jobs:
             self._collect(job)
         self._tell(jobs)
         self._queue.done([(job.leased.record.acceptance_id, job.settled) for job in jobs])
 
-    def _opened(self, leased: Leased, directory: RememberedDirectory) -> _Job | None:
+    def _opened(self, leased: Leased, directory: RememberedDirectory) -> Job | None:
         """The record read and routed; none where it cannot be, which the queue is told."""
         routed = route(leased, directory, self._domains)
         try:
             mail = open_mail(self._blobs, leased.record)
-        except self._outages as outage:
-            self._give_back([leased], outage)
+        except self._outages:
+            raise
+        except self._lone_outages as outage:
+            self._wait_for(leased, leased.recipients, outage)
         except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
             self._failures.failed(leased, leased.recipients, error=error, now_ms=self._clock_ms())
         else:
-            return _Job(leased, mail, routed)
+            return Job(leased, mail, routed)
         return None
 
-    def _store_parts(self, job: _Job) -> None:
-        """Before the append: attachments durable, forgeries gone."""
-        if job.mail.parts:
+    def _are_parts_stored(self, job: Job) -> bool:
+        """Before the append: attachments durable, and the object such that nobody reads in it what is not his."""
+        try:
+            if job.mail.safe is not None:
+                self._blobs.put(job.leased.record.blob, job.mail.safe)
             attachments.store(self._blobs, job.mail.parts)
-        elif job.mail.stored is not None:
-            self._blobs.put(job.leased.record.blob, job.mail.stored)
+        except self._lone_outages as outage:
+            self._wait_for(job.leased, job.leased.recipients, outage)
+            return False
+        return True
 
-    def _collect(self, job: _Job) -> None:
+    def _submit(self, job: Job, first: Mapping[tuple[str, MailboxId], str]) -> None:
+        """One `Deliver` a mailbox, all in the lane at once."""
+        for mailbox_id, recipients in job.routed.mailboxes.items():
+            job.futures[mailbox_id] = self._appender.submit(
+                deliver_command(
+                    job.leased.record,
+                    job.mail.parsed,
+                    mailbox_id=mailbox_id,
+                    recipients=recipients,
+                    first_acceptance=first[job.leased.record.acceptance_id, mailbox_id],
+                    content_bytes=job.mail.content_bytes,
+                    attachments=job.mail.attachment_names,
+                )
+            )
+
+    def _collect(self, job: Job) -> None:
         """After the append: what became of each mailbox, and the object with holes."""
         for mailbox_id, recipients in job.routed.mailboxes.items():
             try:
                 job.futures[mailbox_id].result()
             except self._outages:
                 raise
+            except self._lone_outages as outage:
+                self._wait_for(job.leased, recipients, outage)
             except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
                 self._refused(job, mailbox_id, error)
             else:
                 job.settled.extend(recipients)
-        if job.settled and job.mail.parts:
-            self._leave_holes(job)
         for index in job.routed.gone:
             self._bounce(job, index)
         due_at = self._clock_ms() + RELAY_PAUSE_MS
         self._failures.give_back(job.leased, job.routed.elsewhere, due_at=due_at, error=NO_RELAY)
+        self._leave_holes(job)
 
-    def _leave_holes(self, job: _Job) -> None:
+    def _leave_holes(self, job: Job) -> None:
         """Replace the object, whose attachments were touched, put and held before the append."""
+        if not job.settled or not job.mail.parts or job.mail.stored is None:
+            return
         name = job.leased.record.blob
-        if job.mail.stored is not None:
+        try:
             replace_with_split(self._blobs, name, job.mail.whole, job.mail.parsed, touch=lambda _sizes: None)
+        except self._lone_outages as outage:
+            self._unsettle(job, outage)
 
-    def _refused(self, job: _Job, mailbox_id: MailboxId, error: Exception) -> None:
+    def _refused(self, job: Job, mailbox_id: MailboxId, error: Exception) -> None:
         recipients = job.routed.mailboxes[mailbox_id]
         if not isinstance(error, Refusal) or error.code not in _GONE:
             self._failures.failed(job.leased, recipients, error=error, now_ms=self._clock_ms())
@@ -247,54 +251,36 @@ class DeliveryWorker:
                 self._bounce(job, index)
 
     @staticmethod
-    def _bounce(job: _Job, index: int) -> None:
+    def _bounce(job: Job, index: int) -> None:
         job.bounces.append(Bounce(index, UNKNOWN_MAILBOX))
         job.settled.append(index)
 
-    def _tell(self, jobs: Sequence[_Job]) -> None:
+    def _wait_for(self, leased: Leased, recipients: Sequence[int], outage: Exception) -> None:
+        """These recipients wait until what they alone need is there again."""
+        due_at = self._clock_ms() + int(self._outage_pause_s * 1000)
+        self._failures.give_back(leased, recipients, due_at=due_at, error=f"outage: {outage}")
+
+    def _unsettle(self, job: Job, outage: Exception) -> None:
+        """What is delivered already is done again, once the rest of the work on it can be: a repeat doubles nothing."""
+        self._wait_for(job.leased, job.settled, outage)
+        job.settled.clear()
+        job.bounces.clear()
+
+    def _tell(self, jobs: Sequence[Job]) -> None:
         """The senders' mailboxes are told all at once; then notifications are queued."""
-        reports = [self._appender.submit(command) for job in jobs for command in _reports(job)]
+        told = [(job, [self._appender.submit(command) for command in reports_of(job)]) for job in jobs]
+        for job, reports in told:
+            try:
+                self._finish_telling(job, reports)
+            except self._outages:
+                raise
+            except self._lone_outages as outage:
+                self._unsettle(job, outage)
+
+    def _finish_telling(self, job: Job, reports: Sequence["Future[Outcome]"]) -> None:
         for reported in reports:
             error = reported.exception()
             if error is not None and not isinstance(error, Refusal):  # refused: sender or submission are gone
                 raise error
-        for job in jobs:
-            if job.bounces:
-                self._notifications.tell(job.leased.record, job.bounces)
-
-
-def _bounded(batch: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
-    """The batch in parts of at most `BYTES_AT_ONCE`."""
-    part: list[Leased] = []
-    total = 0
-    for leased in batch:
-        size_bytes = leased.record.envelope.size_bytes
-        if part and total + size_bytes > BYTES_AT_ONCE:
-            yield part
-            part, total = [], 0
-        part.append(leased)
-        total += size_bytes
-    if part:
-        yield part
-
-
-def _reports(job: _Job) -> list[Command]:
-    bounced = {bounce.recipient: bounce.reply for bounce in job.bounces}
-    told = []
-    for index in job.settled:
-        status = "bounced" if index in bounced else "delivered"
-        told.append(report_of(job.leased.record, index, status=status, last_reply=bounced.get(index, DELIVERED)))
-    return [command for command in told if command is not None]
-
-
-def _entry(job: _Job) -> Entry:
-    record = job.leased.record
-    return Entry(
-        acceptance_id=record.acceptance_id,
-        received_at=record.envelope.received_at,
-        blob=record.blob,
-        parsed=job.mail.parsed,
-        attachments=attachments.blob_sizes(job.mail.parts),
-        fingerprint=fingerprint(record, job.mail.parsed),
-        mailboxes=tuple(job.routed.mailboxes),
-    )
+        if job.bounces:
+            self._notifications.tell(job.leased.record, job.bounces)

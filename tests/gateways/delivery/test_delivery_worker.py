@@ -1,6 +1,7 @@
 """From the 250 into the mailbox."""
 
 import base64
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -8,10 +9,13 @@ import pytest
 
 from domain.decisions import EraseMailbox
 from domain.ids import MailboxId
+from gateways.blobs import attachment_blob_name, mail_blob_name
 from gateways.delivery.incoming import clean
 from gateways.envelope import Envelope, Recipient
 from gateways.mail_objects import attachments_of, read_mail
+from gateways.mime.parse import parse
 from infra.extracts import Extracts
+from infra.keys import KeyMissingError
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
@@ -276,8 +280,122 @@ def test_what_an_outage_of_queue_and_blobs_left_leased_is_due_again_soon_after(
     assert len(office.inbox("m1")) == 1
 
 
+class BrokenFor:
+    """A blob store that cannot read or write the objects whose names `broken` picks; `calls` names the methods."""
+
+    def __init__(self, blobs: Any, broken: Any, *calls: str) -> None:
+        self._blobs, self.broken, self._calls = blobs, broken, calls
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._blobs, name)
+        if name not in self._calls:
+            return real
+
+        def call(blob: str, *arguments: Any, **named: Any) -> Any:
+            if self.broken(blob):
+                raise OSError(5, "Input/output error")
+            return real(blob, *arguments, **named)
+
+        return call
+
+
+def attachment_of(raw: bytes) -> str:
+    (attachment,) = parse(raw).attachments
+    return attachment_blob_name(attachment.sha256)
+
+
+@pytest.mark.parametrize("place", ["attachments/", "emails/"])
+def test_a_file_error_at_one_record_leaves_the_others_delivered_and_is_on_show(
+    office: PostOffice, clock: Clock, place: str
+) -> None:
+    bad = with_attachment(1)
+    envelope = office.accept(bad, "ann@example.test", "gone@example.test", reverse_path="carl@example.test")
+    office.accept(MAIL % b"2", "ann@example.test")
+    broken = {"attachments/": attachment_of(bad), "emails/": mail_blob_name(envelope.acceptance_id, clock())}[place]
+    blobs = BrokenFor(office.blobs, lambda name: name == broken, "put")
+    worker = office.worker(blobs=blobs)
+    worker.run_due()
+    assert office.rows("SELECT blob FROM messages WHERE mailbox_id = 'm1' AND size < 2000") != []
+    left = office.rows("SELECT acceptance_id FROM queue_records WHERE leased_by IS NULL AND due_at > %s", clock())
+    assert left == [(envelope.acceptance_id,)]
+    shown = office.rows("SELECT DISTINCT failures, error FROM queue_failures")
+    assert shown == [(0, "outage: [Errno 5] Input/output error")]
+    blobs.broken = lambda name: False
+    for _ in range(2):
+        clock.advance(6)
+        worker.run_due()
+    assert len(office.inbox("m1")) == 2
+    assert len(office.inbox("m2")) == 1
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+    assert {read_mail(office.blobs, m["blob"]) for m in office.inbox("m1")} == {bad, MAIL % b"2"}
+
+
+def test_forged_results_are_gone_before_a_mailbox_knows_of_the_message(office: PostOffice) -> None:
+    raw = with_attachment(1)
+    office.accept(b"Authentication-Results: mx.example.test; dkim=pass\r\n" + raw, "ann@example.test")
+    seen: list[bytes] = []
+
+    class Looks:
+        def submit(self, command: Any) -> Any:
+            seen.append(read_mail(office.blobs, command.server.blob))
+            return office.lane.submit(command)
+
+    office.worker(appender=Looks()).run_due()
+    assert seen == [raw]
+
+
+def test_what_begins_like_a_mail_with_holes_has_no_attachments_and_is_never_split(office: PostOffice) -> None:
+    victim = with_attachment(1)
+    office.accept(victim, "carl@example.test")
+    office.worker().run_due()
+    packed = office.blobs.read(office.inbox("m2")[0]["blob"])
+    stolen = packed + b"\r\n" + with_attachment(2)
+    office.accept(stolen, "ann@example.test")
+    seen: list[bytes] = []
+
+    class Looks:
+        def submit(self, command: Any) -> Any:
+            seen.append(read_mail(office.blobs, command.server.blob))
+            return office.lane.submit(command)
+
+    office.worker(appender=Looks()).run_due()
+    assert seen == [stolen]
+
+
+class Keyless:
+    """An appender that cannot append to one mailbox, whose key is not where it was, while `missing` is set."""
+
+    def __init__(self, lane: Any, mailbox_id: str) -> None:
+        self._lane, self._mailbox_id = lane, mailbox_id
+        self.missing = True
+
+    def submit(self, command: Any) -> Any:
+        if not self.missing or command.mailbox_id != self._mailbox_id:
+            return self._lane.submit(command)
+        failed: Future[Any] = Future()
+        failed.set_exception(KeyMissingError(self._mailbox_id))
+        return failed
+
+
+def test_a_mailbox_whose_key_is_missing_is_waited_for_and_nobody_else(office: PostOffice, clock: Clock) -> None:
+    office.accept(MAIL % b"1", "ann@example.test", "carl@example.test", reverse_path="carl@example.test")
+    keyless = Keyless(office.lane, "m1")
+    worker = office.worker(appender=keyless, lone_outages=(KeyMissingError,))
+    for _ in range(5):
+        worker.run_due()
+        clock.advance(6)
+    assert len(office.inbox("m2")) == 1
+    ((failures, error),) = office.rows("SELECT failures, error FROM queue_failures")
+    assert (failures, "key of mailbox m1" in error) == (0, True)
+    keyless.missing = False
+    worker.run_due()
+    assert len(office.inbox("m1")) == 1
+    assert office.rows("SELECT count(*) FROM dead_letters") == [(0,)]
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+
+
 def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateways.delivery.worker.BYTES_AT_ONCE", 1000)
+    monkeypatch.setattr("gateways.delivery.jobs.BYTES_AT_ONCE", 1000)
     entered: list[int] = []
 
     class Counted:

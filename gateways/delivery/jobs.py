@@ -1,0 +1,71 @@
+"""One leased record on its way through a worker, and what is made of it for book, reports and memory."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+
+import msgspec
+
+from domain.commands import Command, Outcome
+from domain.ids import MailboxId
+from gateways import attachments
+from gateways.delivery.book import Entry
+from gateways.delivery.incoming import fingerprint
+from gateways.delivery.notification import Bounce
+from gateways.delivery.opened import OpenedMail
+from gateways.delivery.reports import report_of
+from gateways.delivery.routes import Routed
+from gateways.queue import Leased
+
+BYTES_AT_ONCE = 32 << 20
+"""How much of messages a worker holds in memory at a time, unless a single one is larger."""
+DELIVERED = "250 2.1.5 delivered"
+
+
+class Job(msgspec.Struct, eq=False):
+    """One leased record on its way: read, routed, its deliveries in the lane."""
+
+    leased: Leased
+    mail: OpenedMail
+    routed: Routed
+    futures: dict[MailboxId, "Future[Outcome]"] = {}
+    settled: list[int] = []
+    bounces: list[Bounce] = []
+
+
+def bounded(batch: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
+    """The batch in parts of at most `BYTES_AT_ONCE`."""
+    part: list[Leased] = []
+    total = 0
+    for leased in batch:
+        size_bytes = leased.record.envelope.size_bytes
+        if part and total + size_bytes > BYTES_AT_ONCE:
+            yield part
+            part, total = [], 0
+        part.append(leased)
+        total += size_bytes
+    if part:
+        yield part
+
+
+def reports_of(job: Job) -> list[Command]:
+    """What the sender's mailbox is told of the settled recipients."""
+    bounced = {bounce.recipient: bounce.reply for bounce in job.bounces}
+    told = []
+    for index in job.settled:
+        status = "bounced" if index in bounced else "delivered"
+        told.append(report_of(job.leased.record, index, status=status, last_reply=bounced.get(index, DELIVERED)))
+    return [command for command in told if command is not None]
+
+
+def entry_of(job: Job) -> Entry:
+    """What the book keeps of it."""
+    record = job.leased.record
+    return Entry(
+        acceptance_id=record.acceptance_id,
+        received_at=record.envelope.received_at,
+        blob=record.blob,
+        parsed=job.mail.parsed,
+        attachments=attachments.blob_sizes(job.mail.parts),
+        fingerprint=fingerprint(record, job.mail.parsed),
+        mailboxes=tuple(job.routed.mailboxes),
+    )
