@@ -169,14 +169,19 @@ def test_a_connection_lost_at_any_moment_doubles_and_loses_nothing(given: GivenM
     with ThreadPoolExecutor(6) as pool:
         writers = [pool.submit(write, f"t{n}") for n in range(6)]
         with psycopg.connect(given.url, autocommit=True) as connection:
+            query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ %s AND pid <> %s"
+            seen = 0
             while cut < 15:
-                query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ %s AND pid <> %s"
                 pattern = chance.choice(("append_commit", "write_rows", "mailboxes", "COMMIT", "."))
-                cut += connection.execute(
+                hit = connection.execute(
                     f"{query} AND datname = current_database() AND state <> 'idle'",
                     (pattern, connection.info.backend_pid),
                 ).rowcount
+                cut += hit
+                seen = len(outcomes) if hit else seen
                 done.wait(chance.random() * 0.02)
+                while len(outcomes) < seen + 5 and not any(writer.done() for writer in writers):
+                    done.wait(0.005)  # a lane's patience is for one outage, not for a dozen in a row
         done.set()
         for writer in writers:
             writer.result(60)
