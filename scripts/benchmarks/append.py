@@ -201,7 +201,9 @@ def measure(stage: Stage) -> Iterator[Figure]:
         contestants[f"stock{suffix}"] = ByThreads(stock_clients(store, state))
         contestants[f"plain{suffix}"] = ByThreads(plain_clients(store, state))
     for contestant in contestants.values():
-        contestant.turn(4, 0.2)
+        contestant.turn(4, 0.5)
+    for store in stores.values():
+        store.settle()
     for clients in CLIENTS:
         turns: dict[str, list[Turn]] = {name: [] for name in contestants}
         for number in range(sizes.rounds):
