@@ -6,7 +6,6 @@ lost hint delays and loses nothing.
 """
 
 import logging
-import select
 import threading
 from collections.abc import Callable, Sequence
 
@@ -117,6 +116,5 @@ class Listener:
 
     def _hear(self, connection: psycopg.Connection) -> None:
         while not self._stop.is_set():
-            select.select([connection.fileno()], [], [], 0.5)
-            for notification in connection.notifies(timeout=0):
+            for notification in connection.notifies(timeout=0.5):
                 self._on_heads(heads_in(notification.payload))
