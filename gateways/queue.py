@@ -53,6 +53,10 @@ class Queue(Protocol):
     all of it: repeat the call.
     """
 
+    def expect(self, blob: str, *, size_bytes: int) -> None:
+        """Before an object is put whose name was perhaps put before: its record follows, nobody is to collect it."""
+        ...
+
     def put(self, record: QueueRecord) -> None:
         """Take a record; durable on return, its object held. A record whose key waits already is left as it is."""
         ...

@@ -92,6 +92,7 @@ class DeliveryParts:
             domains=self._domains,
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
+            lone_outages=LONE_OUTAGES,
         )
 
     def timers(self) -> Timers:

@@ -21,6 +21,7 @@ from infra.store.reading import StreamReader
 
 CLAIMED_AT_ONCE = 100
 PARKED_MS = 600_000
+UNREADABLE_FILE_PAUSE_MS = 5_000
 
 _DUE = "SELECT mailbox_id FROM outbox WHERE due_at <= %s ORDER BY due_at LIMIT %s"
 _LOCK = "SELECT FROM mailboxes WHERE mailbox_id = ANY(%s) ORDER BY mailbox_id FOR NO KEY UPDATE"
@@ -73,6 +74,11 @@ class PostgresOutbox:
         with self._connect() as connection, connection.transaction():
             connection.execute(_POSTPONE, (due_at, failures, shown(error), *place))
 
+    def wait(self, sending: Sending, *, due_at: int, error: str) -> None:
+        """Could not be worked through; due again at `due_at`."""
+        with self._connect() as connection, connection.transaction():
+            connection.execute(_PARK, (due_at, shown(error), sending.mailbox_id, sending.submission_id))
+
     def done(self, sending: Sending) -> None:
         """Nothing is left to do for it."""
         with self._connect() as connection, connection.transaction():
@@ -93,11 +99,12 @@ class PostgresOutbox:
         """The submission; one that cannot be read is put off, its error on show, and the others go on."""
         try:
             return self._read(connection, row)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
+        except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001 - on show in the row until it succeeds
+            due_at = now + (UNREADABLE_FILE_PAUSE_MS if isinstance(error, OSError) else PARKED_MS)
             with connection.transaction():
-                connection.execute(_PARK, (now + PARKED_MS, shown(f"{type(error).__name__}: {error}"), row[0], row[1]))
+                connection.execute(_PARK, (due_at, shown(f"{type(error).__name__}: {error}"), row[0], row[1]))
             return None
 
     def _read(self, connection: Connection[Any], row: tuple[str, str, int, int, int]) -> Sending | None:

@@ -109,6 +109,12 @@ class PostgresQueue:
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._puts = Gathering(self._put_all)
 
+    def expect(self, blob: str, *, size_bytes: int) -> None:
+        """The object that is about to be put is touched; waits for a collector that is deleting an older one."""
+        with self._session() as connection, connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = off")
+            blob_references.touch(connection, {blob: size_bytes})
+
     def put(self, record: QueueRecord) -> None:
         """Take a record; durable on return, its object touched and held in the same commit. Safe to repeat."""
         self._puts.run(record)

@@ -1,6 +1,7 @@
 """From the queue into mailboxes, and from the outbox into the queue.
 
 Read in this order: `worker` (leases records, delivers them together), `jobs` (one of them on its way), `routes` (where
-recipients lead), `opened` (one reading of a message's bytes), `incoming` (what a mailbox is told of it), `placing` (where a message goes), `reports`
-and `notification` (what its sender is told), `failures` (what becomes of the rest), `sender` (what owners send).
+recipients lead), `opened` (one reading of a message's bytes), `incoming` (what a mailbox is told of it), `placing`
+(where a message goes), `reports` and `notification` (what its sender is told), `failures` (what becomes of the rest),
+`sender` (what owners send).
 """

@@ -53,6 +53,7 @@ class Notifications:
         acceptance_id = _derived_id(record, due)
         raw = self._written(record, due, message_id=f"{acceptance_id}@{self._hostname}", now_ms=now_ms)
         blob = mail_blob_name(acceptance_id, now_ms)
+        self._queue.expect(blob, size_bytes=len(raw))
         self._blobs.put(blob, raw)
         self._queue.put(QueueRecord(envelope=self._envelope(envelope, raw, acceptance_id, now_ms), blob=blob))
 

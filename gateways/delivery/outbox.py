@@ -37,6 +37,10 @@ class Outbox(Protocol):
         """Worked through; due again at `due_at`."""
         ...
 
+    def wait(self, sending: Sending, *, due_at: int, error: str) -> None:
+        """Could not be worked through; due again at `due_at`, as if it had not been tried."""
+        ...
+
     def done(self, sending: Sending) -> None:
         """Nothing is left to do for it."""
         ...

@@ -30,6 +30,7 @@ LEASED_AT_ONCE = 50
 LEASE_S = 60.0
 POLL_S = 0.5
 OUTAGE_PAUSE_S = 5.0
+LONE_OUTAGE_PAUSE_MS = 5_000
 ATTEMPTS = 3
 FAILURE_PAUSE_MS = 60_000
 UNREADABLE = "554 5.3.0 the message cannot be read"
@@ -37,7 +38,10 @@ _OPEN = frozenset({"queued", "deferred"})
 
 
 class Sender:
-    """Sends what is due. Any number of threads and processes side by side. `outages` as for the worker."""
+    """Sends what is due. Any number of threads and processes side by side.
+
+    `outages` and `lone_outages` are those of the worker.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Sender:
         domains: frozenset[str],
         hostname: str,
         outages: tuple[type[Exception], ...] = (),
+        lone_outages: tuple[type[Exception], ...] = (),
         clock_ms: Callable[[], int] | None = None,
     ) -> None:
         self._outbox = outbox
@@ -57,7 +62,8 @@ class Sender:
         self._appender = appender
         self._domains = domains
         self._hostname = hostname
-        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, StorageFullError, OSError, *outages)
+        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
+        self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
 
     def run(self, stop: threading.Event) -> None:
@@ -65,7 +71,7 @@ class Sender:
         while not stop.is_set():
             try:
                 sent = self.run_due()
-            except self._outages:
+            except (*self._outages, *self._lone_outages):
                 stop.wait(OUTAGE_PAUSE_S)
                 continue
             if not sent:
@@ -78,13 +84,26 @@ class Sender:
         """
         leased = self._outbox.lease(limit=LEASED_AT_ONCE, lease_s=LEASE_S)
         for sending in leased:
-            try:
-                self._send(sending)
-            except self._outages:
-                raise
-            except Exception as error:  # noqa: BLE001 - counted against the submission, in the end told to its sender
-                self._failed(sending, error)
+            self._send_or_wait(sending)
         return len(leased)
+
+    def _send_or_wait(self, sending: Sending) -> None:
+        """An outage that is this submission's own is on show, and those behind it are sent."""
+        try:
+            self._send_or_fail(sending)
+        except self._outages:
+            raise
+        except self._lone_outages as outage:
+            due_at = self._clock_ms() + LONE_OUTAGE_PAUSE_MS
+            self._outbox.wait(sending, due_at=due_at, error=f"outage: {outage}")
+
+    def _send_or_fail(self, sending: Sending) -> None:
+        try:
+            self._send(sending)
+        except (*self._outages, *self._lone_outages):
+            raise
+        except Exception as error:  # noqa: BLE001 - counted against the submission, in the end told to its sender
+            self._failed(sending, error)
 
     def _send(self, sending: Sending) -> None:
         waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
@@ -103,7 +122,9 @@ class Sender:
         raw = strip_bcc(read_mail(self._blobs, sending.blob))
         acceptance_id = _derived_id(sending)
         blob = mail_blob_name(acceptance_id, sending.claimed_at)
-        self._blobs.put(blob, storable(raw))
+        stored = storable(raw)
+        self._queue.expect(blob, size_bytes=len(stored))
+        self._blobs.put(blob, stored)
         envelope = Envelope(
             acceptance_id=acceptance_id,
             received_at=sending.claimed_at,

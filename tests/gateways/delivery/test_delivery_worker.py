@@ -1,7 +1,6 @@
 """From the 250 into the mailbox."""
 
 import base64
-from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from infra.keys import KeyMissingError
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
+from tests.delivery_outages import BrokenFor, Keyless
 from tests.post_office import MAIL, PostOffice
 
 DAY_S = 86_400
@@ -280,25 +280,6 @@ def test_what_an_outage_of_queue_and_blobs_left_leased_is_due_again_soon_after(
     assert len(office.inbox("m1")) == 1
 
 
-class BrokenFor:
-    """A blob store that cannot read or write the objects whose names `broken` picks; `calls` names the methods."""
-
-    def __init__(self, blobs: Any, broken: Any, *calls: str) -> None:
-        self._blobs, self.broken, self._calls = blobs, broken, calls
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self._blobs, name)
-        if name not in self._calls:
-            return real
-
-        def call(blob: str, *arguments: Any, **named: Any) -> Any:
-            if self.broken(blob):
-                raise OSError(5, "Input/output error")
-            return real(blob, *arguments, **named)
-
-        return call
-
-
 def attachment_of(raw: bytes) -> str:
     (attachment,) = parse(raw).attachments
     return attachment_blob_name(attachment.sha256)
@@ -360,21 +341,6 @@ def test_what_begins_like_a_mail_with_holes_has_no_attachments_and_is_never_spli
 
     office.worker(appender=Looks()).run_due()
     assert seen == [stolen]
-
-
-class Keyless:
-    """An appender that cannot append to one mailbox, whose key is not where it was, while `missing` is set."""
-
-    def __init__(self, lane: Any, mailbox_id: str) -> None:
-        self._lane, self._mailbox_id = lane, mailbox_id
-        self.missing = True
-
-    def submit(self, command: Any) -> Any:
-        if not self.missing or command.mailbox_id != self._mailbox_id:
-            return self._lane.submit(command)
-        failed: Future[Any] = Future()
-        failed.set_exception(KeyMissingError(self._mailbox_id))
-        return failed
 
 
 def test_a_mailbox_whose_key_is_missing_is_waited_for_and_nobody_else(office: PostOffice, clock: Clock) -> None:

@@ -13,9 +13,16 @@ from domain.events import MessageServer, SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId
 from domain.refusals import AlreadySentError
 from gateways.delivery.incoming import personal_of
+from gateways.delivery.sender import ATTEMPTS
 from gateways.mime.parse import parse
 from infra import blob_references
+from infra.blob_collector import collect
+from infra.keys import KeyMissingError
+from infra.postgres_outbox import PostgresOutbox
+from infra.store.reading import StreamReader
+from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
+from tests.delivery_outages import BrokenFor, Keyless
 from tests.post_office import MAIL, PostOffice
 
 RAW = b"Bcc: secret@example.test\r\n" + MAIL % b"sent"
@@ -23,16 +30,16 @@ BLOB = "emails/2026/11/22/draft.eml"
 HOUR_S = 3600
 
 
-def submit(office: PostOffice, *recipients: str, undo_s: int = 10) -> str:
-    """Carl sends RAW to them; the submission's id."""
-    office.blobs.put(BLOB, RAW)
+def submit(office: PostOffice, *recipients: str, undo_s: int = 10, mailbox_id: str = "m2", blob: str = BLOB) -> str:
+    """Carl, or the owner of another mailbox, sends RAW to them; the submission's id."""
+    office.blobs.put(blob, RAW)
     with office.pool.connection() as connection:
-        blob_references.touch(connection, {BLOB: len(RAW)})
+        blob_references.touch(connection, {blob: len(RAW)})
     message = Composed(
-        personal=personal_of(parse(RAW)), server=MessageServer(blob=BLOB), size=len(RAW), received_at=office.now_ms()
+        personal=personal_of(parse(RAW)), server=MessageServer(blob=blob), size=len(RAW), received_at=office.now_ms()
     )
     command = SubmitNew(
-        mailbox_id=MailboxId("m2"),
+        mailbox_id=MailboxId(mailbox_id),
         command_id="submit",
         mail_from="carl@example.test",
         recipients=tuple(SubmissionRecipient(address) for address in recipients),
@@ -216,3 +223,103 @@ def test_a_message_that_cannot_be_read_bounces_at_the_third_failure(office: Post
     assert statuses(office)[0]["status"] == "bounced"
     assert statuses(office)[0]["last_reply"] == "554 5.3.0 the message cannot be read"
     assert office.rows("SELECT count(*) FROM sending") == [(0,)]
+
+
+def test_an_object_that_cannot_be_read_now_waits_with_its_error_and_those_behind_it_are_sent(
+    office: PostOffice, clock: Clock
+) -> None:
+    submit(office, "ann@example.test")
+    clock.advance(1)
+    submit(office, "carl@example.test", mailbox_id="m1", blob="emails/2026/11/22/other.eml")
+    clock.advance(10)
+    blobs = BrokenFor(office.blobs, lambda name: name == BLOB, "read")
+    sender = office.sender(blobs=blobs)
+    for _ in range(ATTEMPTS + 2):
+        sender.run_due()
+        office.worker().run_due()
+        clock.advance(61)
+    assert (len(office.inbox("m1")), len(office.inbox("m2"))) == (0, 1)
+    waiting = office.rows("SELECT mailbox_id, attempts, failures, error FROM sending")
+    assert waiting == [("m2", 0, 0, "outage: [Errno 5] Input/output error")]
+    blobs.broken = lambda name: False
+    sender.run_due()
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]
+
+
+def test_a_submission_whose_mailbox_key_cannot_be_read_now_holds_up_no_other(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test")
+    submit(office, "carl@example.test", mailbox_id="m1", blob="emails/2026/11/22/other.eml")
+    clock.advance(10)
+
+    class Unreadable:
+        broken = True
+
+        def batch(self, mailbox_id: str, *place: Any, **named: Any) -> Any:
+            if self.broken and mailbox_id == "m2":
+                raise OSError(5, "Input/output error")
+            return StreamReader(MailboxRecorder(datastore(office.url)), office.keys).batch(mailbox_id, *place, **named)
+
+    reader = Unreadable()
+    sender = office.sender(outbox=PostgresOutbox(office.pool.connection, reader, clock_ms=clock))
+    sender.run_due()
+    assert office.rows("SELECT mailbox_id, error FROM sending") == [("m2", "OSError: [Errno 5] Input/output error")]
+    reader.broken = False
+    clock.advance(6)
+    sender.run_due()
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == 1
+
+
+def test_a_report_to_a_mailbox_whose_key_is_missing_is_waited_for(office: PostOffice, clock: Clock) -> None:
+    submit(office, "zoe@elsewhere.test")
+    clock.advance(10)
+    keyless = Keyless(office.lane, "m2")
+    sender = office.sender(appender=keyless, lone_outages=(KeyMissingError,))
+    for _ in range(ATTEMPTS + 2):
+        sender.run_due()
+        clock.advance(61)
+    ((failures, error),) = office.rows("SELECT failures, error FROM sending")
+    assert (failures, "key of mailbox m2" in error) == (0, True)
+    keyless.missing = False
+    sender.run_due()
+    assert [r["status"] for r in statuses(office)] == ["deferred"]
+
+
+class CollectedBefore:
+    """A queue before each of whose puts the collector of unreferenced objects runs."""
+
+    def __init__(self, office: PostOffice) -> None:
+        self._office = office
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._office.queue, name)
+
+    def put(self, record: Any) -> None:
+        collect(self._office.pool.connection, self._office.blobs, grace_s=3600)
+        self._office.queue.put(record)
+
+
+def test_what_was_put_once_and_forgotten_is_not_collected_while_it_is_sent_again(
+    office: PostOffice, clock: Clock
+) -> None:
+    submit(office, "ann@example.test", "nobody@example.test")
+    clock.advance(10)
+    with pytest.raises(Crash):
+        office.sender(queue=CrashesAt(office.queue, "put", after=False)).run_due()
+    (orphan,) = set(office.blobs.names("")) - {BLOB}
+    forgotten = "INSERT INTO blobs (name, size, touched_at) VALUES (%s, 1, now() - interval '2 days')"
+    forgotten += " ON CONFLICT (name) DO UPDATE SET touched_at = excluded.touched_at RETURNING 1"
+    office.rows(forgotten, orphan)
+    clock.advance(61)
+    office.sender(queue=CollectedBefore(office)).run_due()
+    assert orphan in set(office.blobs.names(""))
+    with pytest.raises(Crash):
+        office.worker(queue=CrashesAt(office.queue, "put", after=False)).run_due()
+    ((notice,),) = [(name,) for name in office.blobs.names("") if name not in (orphan, BLOB)]
+    office.rows(forgotten, notice)
+    clock.advance(121)
+    office.worker(queue=CollectedBefore(office)).run_due()
+    office.worker().run_due()
+    assert len(office.inbox("m1")) == len(office.inbox("m2")) == 1
