@@ -2,7 +2,8 @@
 
 Per mailbox: the log is folded, batch by batch, into the next generation beside the live one; then, under the mailbox
 row's lock, the last few events are applied, the counts compared, and the integer flipped; the old rows go in batches.
-Memory is a batch, not a mailbox. Interrupted anywhere, it goes on where it stood.
+Memory is a batch, not a mailbox. Interrupted anywhere, it goes on where it stood. One at a time rebuilds a mailbox, and
+none switches to rows that differ from those that stand, unless an operator says so.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from domain.events import RecordedEvent
 from domain.ids import MailboxId
 from domain.mailbox_state import MailboxState, difference
 from domain.rows import MailboxRow, Needs, Rows, RowsMissingError
+from infra.operator_errors import OperatorError
+from infra.rebuild_comparison import compare
 from infra.store.reading import StreamReader
 from infra.store.row_loading import LOCK_MAILBOXES, Loading, read_json_as_raw
 from infra.store.row_tables import TABLES
@@ -28,52 +31,80 @@ BATCH_EVENTS = 1000
 LAST_FEW_EVENTS = 200
 """So many events may be left to be applied under the lock."""
 
-_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtextextended('rebuild ' || %s, 0))"
+_ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtextextended('rebuild ' || %s, 0))"
 """Two that fold into one generation would count everything twice; the lock goes with the connection."""
 
 Progress = Callable[[int, int], None]
 """Told (events applied, head)."""
 
 
+class RebuildUnderWayError(OperatorError):
+    """Another process rebuilds this mailbox."""
+
+
 class Rebuilt(msgspec.Struct, frozen=True):
-    """What a rebuild came to: the events folded, and where the old rows had differed from the log (must be nowhere)."""
+    """What a rebuild came to: the events folded, and where the old rows had differed from the log (must be nowhere).
+
+    Not `switched`, because of differences: the rows that were built lie in the next generation, unread.
+    """
 
     mailbox_id: MailboxId
     events: int
     differences: tuple[str, ...]
+    switched: bool = True
 
 
 def rebuild_mailbox(
-    conninfo: str, reader: StreamReader, mailbox_id: MailboxId, progress: Progress = lambda _done, _head: None
+    conninfo: str,
+    reader: StreamReader,
+    mailbox_id: MailboxId,
+    progress: Progress = lambda _done, _head: None,
+    *,
+    force: bool = False,
 ) -> Rebuilt:
     """Rebuild one mailbox's rows in step into the next generation and switch to it.
 
+    Where the old rows differ it is switched only by `force`; what an earlier call left is built once more first.
+
     Raises:
+        RebuildUnderWayError: another process is at it.
+        KeyMissingError: nothing is switched.
         psycopg.Error: interrupted; call again to go on.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(_ONE_AT_A_TIME, (mailbox_id,))
+        if connection.execute(_ONE_AT_A_TIME, (mailbox_id,)).fetchone() != (True,):
+            raise RebuildUnderWayError(f"mailbox {mailbox_id} is being rebuilt by another process")
         # A batch asks for thousands of rows at once, where plans made for any number of them would loop.
         connection.execute("SET plan_cache_mode = force_custom_plan")
         _gather_statistics(connection)
         read_json_as_raw(connection)
-        building = _begin(connection, mailbox_id)
-        while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
-            head = building.mailbox.head + behind
-            _fold_batch(connection, reader, building)
-            progress(building.mailbox.head, head)
-        differences = _switch(connection, reader, building)
-        progress(building.mailbox.head, building.mailbox.head)
-        _remove_others(connection, mailbox_id, building.generation)
-    return Rebuilt(mailbox_id, building.mailbox.head, tuple(differences))
+        left = _left(connection, mailbox_id)
+        building = left or _begin(connection, mailbox_id)
+        differences = _build(connection, reader, building, progress, force=force)
+        if differences and left is not None and not force:
+            building = _begin(connection, mailbox_id)
+            differences = _build(connection, reader, building, progress, force=False)
+        if switched := not differences or force:
+            _remove_others(connection, mailbox_id)
+    return Rebuilt(mailbox_id, building.mailbox.head, tuple(differences), switched)
 
 
 def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -> list[str]:
-    """Every difference between the stored rows and the fold of the log in memory (must be none)."""
+    """Every difference between the stored rows and the fold of the log in memory (must be none).
+
+    Of a mailbox whose key was destroyed the log tells nothing.
+    """
+    if _is_unreadable(reader, mailbox_id):
+        return []
     with psycopg.connect(conninfo) as connection:
         stored = stored_rows(connection, mailbox_id)
     head = stored["mailbox"][""]["head"]
     return difference(MailboxState.replay(reader.recorded(mailbox_id, until=head)).rows(), stored)
+
+
+def _is_unreadable(reader: StreamReader, mailbox_id: MailboxId) -> bool:
+    first = reader.batch(mailbox_id, 0, limit=1)
+    return bool(first) and first[0].event is None
 
 
 def _gather_statistics(connection: Connection[Any]) -> None:
@@ -92,18 +123,20 @@ class _Building(msgspec.Struct):
     generation: int
 
 
-def _begin(connection: Connection[Any], mailbox_id: MailboxId) -> _Building:
-    """The rebuild under way, or a new one whose generation no row bears yet."""
+def _left(connection: Connection[Any], mailbox_id: MailboxId) -> _Building | None:
+    """What an earlier call left behind, beside the live generation."""
     found = connection.execute(
-        "SELECT generation, mailbox FROM rebuilds WHERE mailbox_id = %s", (mailbox_id,)
+        "SELECT r.generation, r.mailbox FROM rebuilds r JOIN mailboxes b USING (mailbox_id)"
+        " WHERE mailbox_id = %s AND r.generation > b.generation",
+        (mailbox_id,),
     ).fetchone()
-    if found is not None:
-        return _Building(_mailbox_from(found[1]), found[0])
-    live = connection.execute("SELECT generation FROM mailboxes WHERE mailbox_id = %s", (mailbox_id,)).fetchone()
-    if live is None:
-        raise LookupError(f"there is no mailbox {mailbox_id}")
-    building = _Building(MailboxRow(mailbox_id), live[0] + 1)
-    _remove_others(connection, mailbox_id, live[0])
+    return None if found is None else _Building(_mailbox_from(found[1]), found[0])
+
+
+def _begin(connection: Connection[Any], mailbox_id: MailboxId) -> _Building:
+    """A generation that no row bears yet."""
+    connection.execute("DELETE FROM rebuilds WHERE mailbox_id = %s", (mailbox_id,))
+    building = _Building(MailboxRow(mailbox_id), _remove_others(connection, mailbox_id) + 1)
     _note(connection, building)
     return building
 
@@ -123,6 +156,19 @@ def _note(connection: Connection[Any], building: _Building) -> None:
             msgspec.json.encode(building.mailbox).decode(),
         ),
     )
+
+
+def _build(
+    connection: Connection[Any], reader: StreamReader, building: _Building, progress: Progress, *, force: bool
+) -> list[str]:
+    """Fold the log to its end and switch; the differences found, for which it was not switched unless by force."""
+    while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
+        head = building.mailbox.head + behind
+        _fold_batch(connection, reader, building)
+        progress(building.mailbox.head, head)
+    differences = _switch(connection, reader, building, force=force)
+    progress(building.mailbox.head, building.mailbox.head)
+    return differences
 
 
 def _behind(connection: Connection[Any], building: _Building) -> int:
@@ -173,19 +219,30 @@ def _load(connection: Connection[Any], building: _Building, needs: Needs) -> Row
     return rows
 
 
-def _switch(connection: Connection[Any], reader: StreamReader, building: _Building) -> list[str]:
+def _locked(connection: Connection[Any], mailbox_id: MailboxId) -> MailboxRow:
+    """The mailbox row as it stands, locked until the transaction's end."""
+    locked = connection.execute(LOCK_MAILBOXES, ([mailbox_id],)).fetchone()
+    if locked is None:
+        raise LookupError(f"there is no mailbox {mailbox_id}")
+    return MailboxRow(*locked)
+
+
+def _switch(connection: Connection[Any], reader: StreamReader, building: _Building, *, force: bool) -> list[str]:
     """Under the lock: apply what is left, compare, flip the generation."""
     mailbox_id = building.mailbox.mailbox_id
     with connection.transaction():
-        locked = connection.execute(LOCK_MAILBOXES, ([mailbox_id],)).fetchone()
-        if locked is None:
-            raise LookupError(f"there is no mailbox {mailbox_id}")
-        live = MailboxRow(*locked)
+        live = _locked(connection, mailbox_id)
         while building.mailbox.head < live.head:
             if not _fold_batch(connection, reader, building):
                 raise LookupError(f"the log of {mailbox_id} ends at {building.mailbox.head}, its head is {live.head}")
-        differences = _compare(connection, live, building)
         mailbox = building.mailbox
+        if _is_unreadable(reader, mailbox_id):
+            # Nothing to compare with: what the rows still say of an erased person goes.
+            differences, mailbox.erased = [], live.erased
+        else:
+            differences = compare(connection, live, mailbox, generation=building.generation)
+        if differences and not force:
+            return differences
         connection.execute(
             "UPDATE mailboxes SET generation = %s, used_bytes = %s, quota_bytes = %s, quota_warned = %s, messages = %s,"
             " last_uid_validity = %s, sending_blocked = %s, sending_halved = %s, erased = %s WHERE mailbox_id = %s",
@@ -206,33 +263,19 @@ def _switch(connection: Connection[Any], reader: StreamReader, building: _Buildi
     return differences
 
 
-_COMPARED = ("used_bytes", "quota_bytes", "quota_warned", "messages", "last_uid_validity", "erased")
-_COUNTS = (
-    "SELECT label_id, total, unread, threads, threads_unread, size, next_uid FROM labels"
-    " WHERE mailbox_id = %s AND generation = %s AND destroyed_seq IS NULL ORDER BY label_id"
-)
+def _remove_others(connection: Connection[Any], mailbox_id: MailboxId) -> int:
+    """Remove the rows of every generation but the live one, in batches; which one that is.
 
-
-def _compare(connection: Connection[Any], live: MailboxRow, building: _Building) -> list[str]:
-    mailbox = building.mailbox
-    found = [
-        f"mailbox.{name}: {getattr(live, name)} was stored, the log says {getattr(mailbox, name)}"
-        for name in _COMPARED
-        if getattr(live, name) != getattr(mailbox, name)
-    ]
-    before = connection.execute(_COUNTS, (live.mailbox_id, live.generation)).fetchall()
-    after = connection.execute(_COUNTS, (live.mailbox_id, building.generation)).fetchall()
-    found += [f"label {row[0]}: {row[1:]} was stored" for row in before if row not in after]
-    found += [f"label {row[0]}: the log says {row[1:]}" for row in after if row not in before]
-    return found
-
-
-def _remove_others(connection: Connection[Any], mailbox_id: MailboxId, generation: int) -> None:
-    """Remove the rows of every other generation, in batches."""
+    It is read under the mailbox row's lock with every batch, so that nobody switches in between.
+    """
     for table in TABLES:
-        while connection.execute(
-            f"DELETE FROM {table.name} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table.name}"  # noqa: S608
-            " WHERE mailbox_id = %s AND generation <> %s LIMIT 5000))",
-            (mailbox_id, generation),
-        ).rowcount:
-            pass
+        removed = 1
+        while removed:
+            with connection.transaction():
+                live = _locked(connection, mailbox_id).generation
+                removed = connection.execute(
+                    f"DELETE FROM {table.name} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table.name}"  # noqa: S608
+                    " WHERE mailbox_id = %s AND generation <> %s LIMIT 2000))",
+                    (mailbox_id, live),
+                ).rowcount
+    return live

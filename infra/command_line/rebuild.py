@@ -41,31 +41,40 @@ def rebuild(
     verify: Annotated[
         bool, typer.Option("--verify", help="Only compare the stored views with the log; exit with 1 on a difference.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Switch to the rows that were built even where the old ones differ.")
+    ] = False,
 ) -> None:
     """Make a view again from the log, beside the one that stands, and switch to it. The service may run.
 
-    An interrupted rebuild goes on where it stood when it is called again. Differences that a rebuild finds between the
-    old view and the log are shown: there should be none.
+    An interrupted rebuild goes on where it stood when it is called again. Differences that a rebuild finds between a
+    mailbox's old rows and the log are shown: there should be none. The old rows then stay, unless with --force, and the
+    exit code is 1.
     """
     chosen = [View.MAILBOX, View.CONTACTS, View.SEARCH] if view is View.ALL else [view]
     if mailbox is not None and not verify and View.SEARCH in chosen:
         raise RebuildRefusedError("the search index is rebuilt for all mailboxes together: leave out --mailbox")
     with opened_parts() as parts:
         found = mailboxes(parts, mailbox)
-        differences = sum(_verify(parts, one, found) if verify else _rebuild(parts, one, found) for one in chosen)
+        differences = sum(
+            _verify(parts, one, found) if verify else _rebuild(parts, one, found, force=force) for one in chosen
+        )
     if differences:
         raise typer.Exit(1)
 
 
-def _rebuild(parts: Parts, view: View, found: list[MailboxId]) -> int:
+def _rebuild(parts: Parts, view: View, found: list[MailboxId], *, force: bool) -> int:
     began = time.monotonic()
-    events, differences = {View.MAILBOX: _mailbox, View.CONTACTS: _contacts, View.SEARCH: _search}[view](parts, found)
+    if view is View.MAILBOX:
+        events, differences = _mailbox(parts, found, force=force)
+    else:
+        events, differences = {View.CONTACTS: _contacts, View.SEARCH: _search}[view](parts, found)
     took = max(time.monotonic() - began, 0.001)
     typer.echo(f"{view}: {events} events in {took:.1f} s, {events / took:.0f}/s")
     return differences
 
 
-def _mailbox(parts: Parts, found: list[MailboxId]) -> tuple[int, int]:
+def _mailbox(parts: Parts, found: list[MailboxId], *, force: bool) -> tuple[int, int]:
     events = differences = 0
     with progress("rebuild mailbox") as told:
         for mailbox_id in found:
@@ -74,9 +83,12 @@ def _mailbox(parts: Parts, found: list[MailboxId]) -> tuple[int, int]:
                 parts.reader,
                 mailbox_id,
                 progress=lambda done, head, before=events: told(before + done, before + head),  # type: ignore[misc]
+                force=force,
             )
             events += rebuilt.events
             differences += _show(parts, mailbox_id, list(rebuilt.differences))
+            if not rebuilt.switched:
+                typer.echo(f"{address_of(parts, mailbox_id)}: the old rows stay; --force switches to the new ones")
     return events, differences
 
 

@@ -65,6 +65,9 @@ def test_mail_goes_in_is_told_of_and_comes_out(typed: Typed, tmp_path: Path, dat
     assert broken.startswith("ann@example.test (m")
     assert ": broken at 2: its hash" in broken
     assert "size" in typed("rebuild", "mailbox", "--verify", "--mailbox", "ann@example.test", expect=1)
+    assert "the old rows stay" in typed("rebuild", "mailbox", expect=1)
+    assert "the old rows stay" not in typed("rebuild", "mailbox", "--force", expect=1)
+    assert " 0 differences" in typed("rebuild", "mailbox", "--verify")
 
 
 @pytest.mark.parametrize(

@@ -57,5 +57,5 @@ def record_and_rebuild(given: GivenMailboxes, name: str, events: Iterable[e.Reco
     """A mailbox with this history, its rows in step made by a rebuild."""
     mailbox_id = MailboxId(name)
     record(given, mailbox_id, events)
-    rebuild_mailbox(given.url, given.reader, mailbox_id)
+    rebuild_mailbox(given.url, given.reader, mailbox_id, force=True)
     return mailbox_id

@@ -100,7 +100,7 @@ def test_a_bug_planted_in_the_views_in_step_is_found_by_the_fold(
     monkeypatch.setattr("infra.rebuild.LAST_FEW_EVENTS", 0)
 
     def is_found_in(mailbox_id: MailboxId, state: MailboxState) -> bool:
-        rebuild_mailbox(given.url, given.reader, mailbox_id)
+        rebuild_mailbox(given.url, given.reader, mailbox_id, force=True)
         return difference(state.rows(), rows_of(given, mailbox_id)) != []
 
     assert any(is_found_in(mailbox_id, state) for mailbox_id, state in spoilt.items()), bug.name

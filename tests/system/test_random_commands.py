@@ -14,7 +14,7 @@ from domain import decisions as d
 from domain.client_fold import ClientFold
 from domain.events import BY_TOPIC
 from domain.mailbox_state import MailboxState, difference
-from infra.rebuild import rebuild_mailbox, verify_mailbox
+from infra.rebuild import RebuildUnderWayError, rebuild_mailbox, verify_mailbox
 from infra.store.lane import MailboxUnknownError
 from tests.domain.planted_bugs import BUGS, planted_bugs
 from tests.system.given_mailbox import GivenMailboxes, given_mailboxes
@@ -266,7 +266,7 @@ def test_short_histories_gathered_anyhow_equal_their_fold_and_their_rebuilt_rows
     assert_rows_equal(with_store, history.mailbox_id, history.state)
 
 
-def test_two_rebuilds_of_one_mailbox_at_once_come_to_the_same_rows(
+def test_rebuilds_of_one_mailbox_at_once_refuse_or_come_to_the_same_rows(
     store: tuple[GivenMailboxes, Clock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_store, clock = store
@@ -278,5 +278,8 @@ def test_two_rebuilds_of_one_mailbox_at_once_come_to_the_same_rows(
         rebuilds = [
             pool.submit(rebuild_mailbox, given_store.url, given_store.reader, history.mailbox_id) for _ in range(3)
         ]
-        assert [rebuild.result(60).differences for rebuild in rebuilds] == [()] * 3
+        refused = [rebuild.exception(60) for rebuild in rebuilds]
+        assert None in refused
+        assert {type(error) for error in refused} <= {type(None), RebuildUnderWayError}
+        assert {rebuild.result().differences for rebuild in rebuilds if rebuild.exception() is None} == {()}
     assert_rows_equal(given_store, history.mailbox_id, history.state)

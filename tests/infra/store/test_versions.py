@@ -104,7 +104,7 @@ def test_it_folds_and_rebuilds_as_the_newest_version_and_lies_as_it_was_written(
     assert [(one["name"], one["addresses"], one["note"]) for one in state.contacts()] == [
         ("Bob", ["bob@example.net"], "kept")
     ]
-    rebuild_mailbox(given.url, reader, old)
+    rebuild_mailbox(given.url, reader, old, force=True)
     stored = rows_of(given, old)["documents"]["contact", "k1"]
     assert msgspec.json.decode(stored["body"])["addresses"] == ["bob@example.net"]
     assert [row.topic for row in given.reader.rows(old)] == ["MailboxOpened", "ContactChanged.0"]
