@@ -1,5 +1,6 @@
 """From what went wrong to a problem document (RFC 9457): one table, by the stable `code`."""
 
+import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -123,6 +124,7 @@ _CODES: dict[type[Exception], str] = {
 }
 _UNTOLD = frozenset({"attachment_unknown", "body_unavailable", "unavailable", "mailbox_unknown", "storage_full"})
 """Codes whose exception's text is for the log, not for a stranger."""
+_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 RETRY_AFTER_S = {"behind": 1, "search_unavailable": 5, "unavailable": 2, "overloaded": 1, "body_unavailable": 60}
 
 
@@ -169,9 +171,9 @@ def problem_of(error: Exception, parts: HttpParts) -> ProblemError | None:
         return _refused(error)
     if isinstance(error, QueryInvalidError):
         return ProblemError("query_invalid", error.message, position=error.position)
-    if parts.full and isinstance(error, parts.full):
+    if isinstance(error, parts.full) or (isinstance(error, OSError) and error.errno in _FULL_DISK):
         return ProblemError("storage_full")
-    if parts.outages and isinstance(error, parts.outages):
+    if isinstance(error, parts.outages):
         return ProblemError("unavailable")
     for kind, code in _CODES.items():
         if isinstance(error, kind):

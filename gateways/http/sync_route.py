@@ -47,11 +47,13 @@ class SyncRoute:
         elif asked.wait and not self._parts.waiters.closed:
             await self._wait(asked, scope, receive, send)
         else:
-            answer, zipped, _any = await self._app.call(partial(self._read, scope, asked, None))
+            answer, zipped, _any, _who = await self._app.call(partial(self._read, scope, asked, None))
             await send_answer(send, answer, zipped=zipped, bodiless=scope["method"] == "HEAD")
 
-    def _read(self, scope: Scope, asked: SyncQuery, principal: Principal | None) -> tuple[Answer, bytes | None, bool]:
-        """The answer as things stand, and whether there is anything in it; in a thread of the pool."""
+    def _read(
+        self, scope: Scope, asked: SyncQuery, principal: Principal | None
+    ) -> tuple[Answer, bytes | None, bool, Principal]:
+        """The answer as things stand, whether there is anything in it, and whose; in a thread of the pool."""
         principal = principal or self._app.authenticate(scope)
         if asked.min_seq is not None:
             self._app.require_reached(principal, asked.min_seq)
@@ -61,18 +63,18 @@ class SyncRoute:
         else:
             page = read_page(self._parts, principal.mailbox_id, asked)
             answer, anything = page_answer(page), bool(page.events)
-        return answer, compressed(answer) if wants_gzip(scope) else None, anything
+        return answer, compressed(answer) if wants_gzip(scope) else None, anything, principal
 
     async def _wait(self, asked: SyncQuery, scope: Scope, receive: Receive, send: Send) -> None:
-        principal: Principal = await self._app.call(partial(self._app.authenticate, scope))
-        with self._parts.waiters.watch(principal.mailbox_id) as watch:
-            answer, zipped, anything = await self._app.call(partial(self._read, scope, asked, principal))
-            if not anything:
+        self._parts.waiters.listen()
+        answer, zipped, anything, principal = await self._app.call(partial(self._read, scope, asked, None))
+        if not anything:
+            with self._parts.waiters.watch(principal.mailbox_id) as watch:
                 told = await _until_told(watch, asked, receive)
-                if told is None:
-                    return
-                if told:
-                    answer, zipped = await self._told(asked, scope, principal)
+            if told is None:
+                return
+            if told:
+                answer, zipped = await self._told(asked, scope, principal)
         await send_answer(send, answer, zipped=zipped)
 
     async def _told(self, asked: SyncQuery, scope: Scope, principal: Principal) -> tuple[Answer, bytes | None]:
@@ -81,13 +83,13 @@ class SyncRoute:
             page, body = await self._pages.page(principal.mailbox_id, asked.since, limit=asked.limit)
             if page.events:
                 return Answer(body), None
-        answer, zipped, _any = await self._app.call(partial(self._read, scope, asked, principal))
+        answer, zipped, _any, _who = await self._app.call(partial(self._read, scope, asked, principal))
         return answer, zipped
 
     async def _stream(self, asked: SyncQuery, scope: Scope, receive: Receive, send: Send) -> None:
-        principal: Principal = await self._app.call(partial(self._app.authenticate, scope))
+        self._parts.waiters.listen()
+        principal, first = await self._app.call(partial(self._begin, scope, asked))
         with self._parts.waiters.watch(principal.mailbox_id) as watch:
-            first: SyncPage = await self._app.call(partial(read_page, self._parts, principal.mailbox_id, asked))
             await send({"type": "http.response.start", "status": 200, "headers": list(STREAM_HEADERS)})
             await send({"type": "http.response.body", "body": b": ledgermail\n\n", "more_body": True})
             gone = asyncio.ensure_future(_disconnected(receive))
@@ -99,6 +101,11 @@ class SyncRoute:
                 gone.cancel()
             if not left:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _begin(self, scope: Scope, asked: SyncQuery) -> tuple[Principal, SyncPage]:
+        """Who asks, and the first page; in a thread of the pool."""
+        principal = self._app.authenticate(scope)
+        return principal, read_page(self._parts, principal.mailbox_id, asked)
 
     async def _follow(
         self, page: SyncPage, watch: Watch, gone: "asyncio.Future[None]", scope: Scope, send: Send

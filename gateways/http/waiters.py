@@ -6,6 +6,7 @@ lost, is found by the poll behind: one query for the heads of all mailboxes that
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from types import TracebackType
@@ -14,6 +15,8 @@ from typing import Self
 from domain.ids import MailboxId
 
 POLL_S = 3.0
+REMEMBERED = 4096
+"""Of so many mailboxes the last head told is kept."""
 _log = logging.getLogger(__name__)
 
 Heads = Sequence[tuple[MailboxId, int]]
@@ -87,6 +90,7 @@ class Waiters:
         self._executor = executor
         self._poll_s = poll_s
         self._watched: dict[MailboxId, set[Watch]] = {}
+        self._lately: OrderedDict[MailboxId, int] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._polling: asyncio.Task[None] | None = None
         self.closed = False
@@ -100,11 +104,16 @@ class Waiters:
         """A watch on a mailbox, in force within its `with` block."""
         return Watch(self, mailbox_id)
 
-    def add(self, watch: Watch) -> None:
-        """Begin to tell a watch; the loop that runs now is the one that all calls come from."""
+    def listen(self) -> None:
+        """Take hints from now on; the loop that runs now is the one that all calls come from. Safe to repeat."""
         if self._polling is None or self._polling.done():
             self._loop = asyncio.get_running_loop()
             self._polling = self._loop.create_task(self._poll(), name="heads")
+
+    def add(self, watch: Watch) -> None:
+        """Begin to tell a watch, of what was heard lately first: whoever read before it watched misses nothing."""
+        self.listen()
+        watch.head = self._lately.get(watch.mailbox_id, 0)
         self._watched.setdefault(watch.mailbox_id, set()).add(watch)
 
     def remove(self, watch: Watch) -> None:
@@ -118,8 +127,11 @@ class Waiters:
     def tell(self, heads: Heads) -> None:
         """These mailboxes have these heads."""
         for mailbox_id, head in heads:
+            self._lately[mailbox_id] = max(head, self._lately.pop(mailbox_id, 0))
             for watch in self._watched.get(mailbox_id, ()):
                 watch.tell(head)
+        while len(self._lately) > REMEMBERED:
+            self._lately.popitem(last=False)
 
     def tell_from_thread(self, heads: Heads) -> None:
         """`tell`, from any thread; nobody is told before anybody watches."""

@@ -1,6 +1,7 @@
 """The door that people and their clients come in by: HTTP, on an event loop of its own."""
 
 import asyncio
+import gc
 import threading
 from contextlib import ExitStack
 
@@ -11,6 +12,7 @@ from infra.composition import Parts
 from infra.http_parts import http_parts
 from infra.http_server import HttpServer
 from infra.operator_errors import OperatorError
+from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
 
 DRAIN_S = 5.0
@@ -20,6 +22,8 @@ def serve_http(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     """Serve the contract and the page until `stop`; then answer who waits, and let what is under way finish."""
     with ExitStack() as closing:
         app = create_app(http_parts(parts, closing))
+        _collect_seldom()
+        wait_until_free(parts.settings.http, stop)
         try:
             server = HttpServer(app, parts.settings.http)
         except OSError as error:
@@ -27,6 +31,12 @@ def serve_http(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         host, port = server.address
         ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         uvloop.run(_serve(server, stop))
+
+
+def _collect_seldom() -> None:
+    """Thousands of idle clients are hundreds of thousands of objects: looking through them all takes a second."""
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 async def _serve(server: HttpServer, stop: threading.Event) -> None:
