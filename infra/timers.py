@@ -7,7 +7,7 @@ safe to repeat, in any number of processes at once. `Timers` calls them.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from domain.commands import Refusal
+from domain.commands import Command
 from domain.decisions.deleting import ExpireMessages
 from domain.decisions.delivery import mailbox_holder
 from domain.decisions.snoozing import EndSnooze
@@ -29,21 +29,28 @@ from infra import blob_references
 from infra.blob_collector import collect
 from infra.dead_letters import DeadLetters
 from infra.postgres_queue import Connect
+from infra.store.lane import LaneClosedError
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
+PASSED_OVER_SHOWN = 20
+PAGES_AT_ONCE = 200
+"""How many pages of `AT_ONCE` a duty turns over past mailboxes that refuse."""
 _WHO = Who(actor="system", client="timer")
 _log = logging.getLogger(__name__)
 
 _SNOOZED = (
     "SELECT m.mailbox_id, m.message_id FROM messages m"
     " JOIN mailboxes b ON b.mailbox_id = m.mailbox_id AND b.generation = m.generation AND NOT b.erased"
-    " WHERE m.snoozed_until <= %s AND m.destroyed_seq IS NULL ORDER BY m.snoozed_until, m.mailbox_id LIMIT %s"
+    " WHERE m.snoozed_until <= %s AND m.destroyed_seq IS NULL AND m.mailbox_id <> ALL(%s::text[])"
+    " ORDER BY m.snoozed_until, m.mailbox_id LIMIT %s"
 )
 _EXPIRING = (
     "SELECT m.mailbox_id, m.label_id, m.message_id FROM memberships m"
     " JOIN mailboxes b ON b.mailbox_id = m.mailbox_id AND b.generation = m.generation AND NOT b.erased"
-    " WHERE m.removed_seq IS NULL AND m.label_id IN ('TRASH', 'SPAM') AND m.added_at < %s ORDER BY m.added_at LIMIT %s"
+    " WHERE m.removed_seq IS NULL AND m.label_id IN ('TRASH', 'SPAM') AND m.added_at < %s"
+    " AND m.mailbox_id <> ALL(%s::text[]) ORDER BY m.added_at LIMIT %s"
 )
 _DUE_TO_FORGET = (
     "SELECT mailbox_id, message_id FROM forgetting WHERE due_at <= %s ORDER BY mailbox_id, message_id LIMIT %s"
@@ -63,46 +70,63 @@ _FORGOTTEN = (
 _OLD_DELIVERIES = "DELETE FROM recent_deliveries WHERE received_at < %s"
 _ORPHANED_EXTRACTS = "DELETE FROM extracts e WHERE NOT EXISTS (SELECT FROM blobs b WHERE b.name = e.blob)"
 
+Row = tuple[Any, ...]
+"""A mailbox id first, a message id last."""
 RunDue = Callable[[int], int]
 """Does what is due at a time (unix milliseconds); how much that was."""
 
 
+class PassedOverError(Exception):
+    """These mailboxes could not be served, and all others were; mailbox id → why."""
+
+    def __init__(self, why: Mapping[str, Exception]) -> None:
+        shown = [f"{mailbox_id}: {type(error).__name__}: {error}" for mailbox_id, error in why.items()]
+        more = f" and {len(shown) - PASSED_OVER_SHOWN} more" if len(shown) > PASSED_OVER_SHOWN else ""
+        super().__init__("passed over " + "; ".join(shown[:PASSED_OVER_SHOWN]) + more)
+
+
 class Duty(msgspec.Struct, frozen=True):
-    """Something to do every so often; again at once while there was something due."""
+    """Something to do every so often; again at once while there was something due.
+
+    One that may take minutes has a thread of its own, so that the others do not wait for it.
+    """
 
     name: str
     every_s: float
     run_due: RunDue
+    has_own_thread: bool = False
 
 
 def end_snoozes(now_ms: int, *, connect: Connect, appender: Appender) -> int:
     """Messages whose time has come are back in INBOX."""
-    with connect() as connection:
-        due = sorted(connection.execute(_SNOOZED, (now_ms, AT_ONCE)).fetchall())
-    commands = [
-        EndSnooze(mailbox_id=MailboxId(m), command_id=new_id("c"), who=_WHO, ids=_ids(rows), at_ms=now_ms)
-        for m, rows in groupby(due, key=lambda row: row[0])
-    ]
-    return len(due) if _all_appended([appender.submit(command) for command in commands]) else 0
+
+    def commands(due: Sequence[Row]) -> Sequence[Command]:
+        return [
+            EndSnooze(mailbox_id=MailboxId(m), command_id=new_id("c"), who=_WHO, ids=_ids(rows), at_ms=now_ms)
+            for m, rows in groupby(due, key=lambda row: row[0])
+        ]
+
+    return _append_due(_SNOOZED, now_ms, commands, connect=connect, appender=appender)
 
 
 def empty_bins(now_ms: int, *, connect: Connect, appender: Appender, days: int = 30) -> int:
     """What has been in TRASH or SPAM for that many days is deleted for good."""
     before_ms = now_ms - days * DAY_MS
-    with connect() as connection:
-        due = sorted(connection.execute(_EXPIRING, (before_ms, AT_ONCE)).fetchall())
-    commands = [
-        ExpireMessages(
-            mailbox_id=MailboxId(mailbox_id),
-            command_id=new_id("c"),
-            who=_WHO,
-            label_id=LabelId(label_id),
-            ids=_ids(rows),
-            before_ms=before_ms,
-        )
-        for (mailbox_id, label_id), rows in groupby(due, key=lambda row: (row[0], row[1]))
-    ]
-    return len(due) if _all_appended([appender.submit(command) for command in commands]) else 0
+
+    def commands(due: Sequence[Row]) -> Sequence[Command]:
+        return [
+            ExpireMessages(
+                mailbox_id=MailboxId(mailbox_id),
+                command_id=new_id("c"),
+                who=_WHO,
+                label_id=LabelId(label_id),
+                ids=_ids(rows),
+                before_ms=before_ms,
+            )
+            for (mailbox_id, label_id), rows in groupby(due, key=lambda row: (row[0], row[1]))
+        ]
+
+    return _append_due(_EXPIRING, before_ms, commands, connect=connect, appender=appender)
 
 
 def forget_messages(now_ms: int, *, connect: Connect) -> int:
@@ -152,12 +176,20 @@ def duties(
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
-        Duty("collect blobs", 3600, partial(collect_blobs, connect=connect, blobs=blobs, grace_s=grace_s)),
+        Duty(
+            "collect blobs",
+            3600,
+            partial(collect_blobs, connect=connect, blobs=blobs, grace_s=grace_s),
+            has_own_thread=True,
+        ),
     ]
 
 
 class Timers:
-    """Calls duties when they are due, one after another. `errors` shows what the last call of a duty failed with."""
+    """Calls duties when they are due, one after another, but for those with a thread of their own.
+
+    `errors` shows what the last call of a duty failed with.
+    """
 
     def __init__(self, duties: Sequence[Duty], *, clock_ms: Callable[[], int] | None = None) -> None:
         self._duties = duties
@@ -167,11 +199,21 @@ class Timers:
 
     def run(self, stop: threading.Event) -> None:
         """Call what is due until `stop` is set; an outage is waited out, a duty that fails is tried again."""
+        alone = [duty for duty in self._duties if duty.has_own_thread]
+        threads = [threading.Thread(target=self._run, args=([duty], stop), name=duty.name) for duty in alone]
+        for thread in threads:
+            thread.start()
+        self._run([duty for duty in self._duties if not duty.has_own_thread], stop)
+        for thread in threads:
+            thread.join()
+
+    def _run(self, duties: Sequence[Duty], stop: threading.Event) -> None:
         while not stop.is_set():
-            for duty in self._duties:
+            for duty in duties:
                 if not stop.is_set() and self._next[duty.name] <= time.monotonic():
                     self._call(duty)
-            stop.wait(max(0.0, min(self._next.values()) - time.monotonic()))
+            next_s = min((self._next[duty.name] for duty in duties), default=float("inf"))
+            stop.wait(min(max(0.0, next_s - time.monotonic()), threading.TIMEOUT_MAX))
 
     def _call(self, duty: Duty) -> None:
         pause_s = duty.every_s
@@ -179,7 +221,11 @@ class Timers:
             if duty.run_due(self._clock_ms()):
                 pause_s = 0.0
             self.errors.pop(duty.name, None)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as outage:
+        except PassedOverError as passed_over:
+            if self.errors.get(duty.name) != str(passed_over):
+                _log.error("%s: %s", duty.name, passed_over)
+            self.errors[duty.name] = str(passed_over)
+        except (*OUTAGES, OSError) as outage:
             self.errors[duty.name] = f"outage: {outage}"
             pause_s = min(OUTAGE_PAUSE_S, duty.every_s)
         except Exception as error:  # noqa: BLE001 - on show until the duty succeeds
@@ -192,15 +238,43 @@ def _ids(rows: Any) -> tuple[MessageId, ...]:
     return tuple(MessageId(row[-1]) for row in rows)
 
 
-def _all_appended(futures: Sequence[Any]) -> bool:
-    """Whether every command had an effect; a mailbox that refuses is left to the next round, not asked again at once.
+def _append_due(
+    query: str,
+    until_ms: int,
+    commands_of: Callable[[Sequence[Row]], Sequence[Command]],
+    *,
+    connect: Connect,
+    appender: Appender,
+) -> int:
+    """Append for the `AT_ONCE` longest due, past those mailboxes that refuse; how many were due.
 
-    Raises: what failed otherwise.
+    Raises: PassedOverError, when all that was due of the others is done; an outage of a server.
     """
-    appended = True
-    for future in futures:
+    passed_over: dict[str, Exception] = {}
+    idle: set[str] = set()
+    for _page in range(PAGES_AT_ONCE):
+        with connect() as connection:
+            place = (until_ms, [*passed_over, *idle], AT_ONCE)
+            due = sorted(connection.execute(query.encode(), place).fetchall())
+        stuck = _append(commands_of(due), appender, passed_over)
+        idle |= stuck
+        if len(due) < AT_ONCE or not (stuck or passed_over):
+            break
+    if passed_over:
+        raise PassedOverError(passed_over)
+    return 0 if stuck else len(due)
+
+
+def _append(commands: Sequence[Command], appender: Appender, passed_over: dict[str, Exception]) -> set[str]:
+    """The mailboxes for which nothing was done; why, where it was refused, goes into `passed_over`."""
+    stuck = set()
+    futures = [appender.submit(command) for command in commands]
+    for command, future in zip(commands, futures, strict=True):
         error = future.exception()
-        if error is not None and not isinstance(error, Refusal):
+        if isinstance(error, OUTAGES):
             raise error
-        appended = appended and error is None and future.result().first_seq <= future.result().seq
-    return appended
+        if isinstance(error, Exception):
+            passed_over[command.mailbox_id] = error
+        if error is not None or future.result().first_seq > future.result().seq:
+            stuck.add(command.mailbox_id)
+    return stuck

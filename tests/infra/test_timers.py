@@ -17,6 +17,7 @@ from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.timers import (
     Duty,
+    PassedOverError,
     Timers,
     collect_blobs,
     duties,
@@ -26,6 +27,7 @@ from infra.timers import (
     tidy_deliveries,
 )
 from tests.contracts.queue import Clock
+from tests.delivery_outages import Keyless
 from tests.post_office import MAIL, PostOffice, post_office
 
 ANN = MailboxId("m1")
@@ -65,6 +67,46 @@ def test_a_snooze_ends_when_its_time_has_come(office: PostOffice, clock: Clock) 
     assert end_snoozes(until, connect=office.pool.connection, appender=office.lane) == 1
     assert {m["id"] for m in office.inbox("m1")} == {first, second}
     assert end_snoozes(until, connect=office.pool.connection, appender=office.lane) == 0
+
+
+def deliver_to_bob(office: PostOffice) -> MessageId:
+    bob = office.open_mailbox("m2", "bob@example.test")
+    office.accept(MAIL % b"bob", "bob@example.test")
+    office.worker().run_due()
+    (message,) = office.inbox(bob)
+    return MessageId(message["id"])
+
+
+def test_snoozes_of_a_mailbox_that_refuses_stand_in_nobodys_way(
+    office: PostOffice, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.timers.AT_ONCE", 2)
+    refused, ended, until = deliver(office, 1, 2, 3), deliver_to_bob(office), clock() + 60_000
+    office.lane.run(Snooze(mailbox_id=ANN, command_id="s", ids=tuple(refused), until_ms=until))
+    office.lane.run(Snooze(mailbox_id=MailboxId("m2"), command_id="s", ids=(ended,), until_ms=until + 1))
+    office.keys.destroy("m1")
+    clock.advance(61)
+    with pytest.raises(PassedOverError, match=r"m1: "):
+        end_snoozes(clock(), connect=office.pool.connection, appender=office.lane)
+    assert [m["id"] for m in office.inbox("m2")] == [ended]
+
+
+def test_bins_of_a_mailbox_whose_key_is_missing_stand_in_nobodys_way(
+    office: PostOffice, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.timers.AT_ONCE", 2)
+    for number, message in enumerate(deliver(office, 1, 2, 3)):
+        office.lane.run(DeleteMessages(mailbox_id=ANN, command_id=f"d{number}", ids=(message,)))
+    gone = deliver_to_bob(office)
+    clock.advance(1)
+    office.lane.run(DeleteMessages(mailbox_id=MailboxId("m2"), command_id="d", ids=(gone,)))
+    clock.advance(30 * 86_400 + 1)
+    keyless = Keyless(office.lane, "m1")
+    with pytest.raises(PassedOverError, match=r"m1: .*the key of mailbox m1"):
+        empty_bins(clock(), connect=office.pool.connection, appender=keyless)
+    assert office.rows("SELECT message_id FROM messages WHERE mailbox_id = 'm2' AND destroyed_seq IS NULL") == []
+    keyless.missing = False
+    assert empty_bins(clock(), connect=office.pool.connection, appender=keyless) == 2
 
 
 def test_trash_is_emptied_after_thirty_days(office: PostOffice, clock: Clock) -> None:
@@ -153,3 +195,51 @@ def test_the_loop_goes_on_after_failures_and_outages_and_shows_them() -> None:
     assert not running.is_alive()
     shown: dict[str, Any] = timers.errors
     assert shown == {"failing": "ValueError: broken", "down": "outage: no server"}
+
+
+def test_a_duty_that_takes_its_time_holds_up_no_other() -> None:
+    stop, others_ran = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def slow(_now: int) -> int:
+        seen.append(others_ran.wait(20))
+        stop.set()
+        return 0
+
+    def quick(_now: int) -> int:
+        if len(calls) > 2:
+            others_ran.set()
+        calls.append("quick")
+        return 0
+
+    calls: list[str] = []
+    timers = Timers([Duty("slow", 60, slow, has_own_thread=True), Duty("quick", 0.01, quick)])
+    running = threading.Thread(target=timers.run, args=(stop,))
+    running.start()
+    running.join(20)
+    assert not running.is_alive()
+    assert seen == [True]
+
+
+def test_objects_are_collected_in_a_thread_of_their_own(office: PostOffice, clock: Clock) -> None:
+    connect = office.pool.connection
+    letters = DeadLetters(connect, queue=office.queue, blobs=office.blobs, hostname="mx.example.test", clock_ms=clock)
+    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters)
+    assert [duty.name for duty in made if duty.has_own_thread] == ["collect blobs"]
+
+
+def test_what_is_passed_over_is_shown_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    stop, rounds = threading.Event(), 0
+
+    def refusing(_now: int) -> int:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 3:
+            stop.set()
+        raise PassedOverError({"m1": ValueError("no key")})
+
+    timers = Timers([Duty("refusing", 0.01, refusing)])
+    timers.run(stop)
+    assert rounds == 3
+    assert timers.errors == {"refusing": "passed over m1: ValueError: no key"}
+    assert caplog.text.count("passed over m1") == 1
