@@ -42,7 +42,6 @@ OUTAGES = (
     ConnectionError,
     KeyMissingError,
 )
-FULL_ERRNOS = frozenset({28, 122})  # ENOSPC, EDQUOT
 _HEADS = "SELECT mailbox_id, head FROM mailboxes WHERE mailbox_id = ANY (%s)"
 
 
