@@ -4,21 +4,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import Connection
 
 from domain.times import DAY_MS
 from gateways.blobs import Blobs
 from gateways.delivery.notification import Bounce, Notifications
-from gateways.queue import Queue, QueueRecord
+from gateways.queue import Queue, QueueRecord, QueueUnavailableError
 from infra import blob_references
 from infra.postgres_queue import Connect, dead_holder, decoded, queue_holder
 
+AT_ONCE = 1000
 UNDELIVERABLE = "554 5.3.0 the message could not be stored"
+
+_OUTAGES = (QueueUnavailableError, psycopg.OperationalError, psycopg.InterfaceError)
 
 _LETTERS = "SELECT acceptance_id, recipient, address, error, buried_at, record FROM dead_letters"
 _LIST = f"{_LETTERS} ORDER BY buried_at, acceptance_id, recipient LIMIT %s"
 _OF = f"{_LETTERS} WHERE acceptance_id = %s ORDER BY recipient"
-_OLD = f"{_LETTERS} WHERE buried_at < %s ORDER BY buried_at LIMIT %s"
+_OLD = (
+    f"{_LETTERS} WHERE buried_at < %s AND (buried_at, acceptance_id, recipient) > (%s, %s, %s)"
+    " ORDER BY buried_at, acceptance_id, recipient LIMIT %s"
+)
 _TAKE = "DELETE FROM dead_letters WHERE acceptance_id = %s AND recipient = %s RETURNING record"
 _BACK = (
     "INSERT INTO queue_records AS q (acceptance_id, record, open, accepted_at, due_at)"
@@ -30,14 +37,17 @@ _LEFT = "SELECT count(*) FROM dead_letters WHERE acceptance_id = %s"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """One recipient whose delivery was given up. `buried_at` is unix milliseconds."""
+    """One recipient whose delivery was given up. `buried_at` is unix milliseconds.
+
+    `record` is missing where what is stored cannot be read: its sender cannot be told.
+    """
 
     acceptance_id: str
     recipient: int
     address: str
     error: str
     buried_at: int
-    record: QueueRecord
+    record: QueueRecord | None
 
 
 class DeadLetters:
@@ -73,27 +83,53 @@ class DeadLetters:
         return True
 
     def discard(self, letter: DeadLetter) -> bool:
-        """Give it up: its sender is told first, unless the reverse-path is null; false where it is no longer there."""
+        """Give it up: its sender is told first, unless the reverse-path is null or cannot be read; false where it is no
+        longer there."""
         if all(other.recipient != letter.recipient for other in self.of(letter.acceptance_id)):
             return False
-        self._notifications.tell(letter.record, [Bounce(letter.recipient, UNDELIVERABLE)])
+        if letter.record is not None:
+            self._notifications.tell(letter.record, [Bounce(letter.recipient, UNDELIVERABLE)])
         with self._connect() as connection, connection.transaction():
             taken = connection.execute(_TAKE, (letter.acceptance_id, letter.recipient)).fetchone()
             _release_after_last(connection, letter.acceptance_id)
         return taken is not None
 
     def expire(self, now_ms: int, *, days: int = 4) -> int:
-        """Discard what no operator touched for that many days; how many."""
-        old = self._found(_OLD, (now_ms - days * DAY_MS, 1000))
-        return sum(self.discard(letter) for letter in old)
+        """Discard what no operator touched for that many days; how many. What cannot be read is left to an operator.
+
+        Raises: an outage of a server; what else failed for the first that failed, when those behind it are done.
+        """
+        failed: list[Exception] = []
+        discarded, last = 0, (-1, "", 0)
+        while old := self._found(_OLD, (now_ms - days * DAY_MS, *last, AT_ONCE)):
+            for letter in old:
+                last = (letter.buried_at, letter.acceptance_id, letter.recipient)
+                try:
+                    discarded += letter.record is not None and self.discard(letter)
+                except _OUTAGES:
+                    raise
+                except Exception as error:  # noqa: BLE001 - raised when the others are done
+                    failed.append(error)
+        if failed:
+            raise failed[0]
+        return discarded
 
     def _found(self, query: str, place: tuple[Any, ...]) -> Sequence[DeadLetter]:
         with self._connect() as connection:
             rows = connection.execute(query.encode(), place).fetchall()
         return [
-            DeadLetter(acceptance_id, recipient, address, error, buried_at, decoded(record))
+            DeadLetter(acceptance_id, recipient, address, error, buried_at, _decoded(record, recipient))
             for acceptance_id, recipient, address, error, buried_at, record in rows
         ]
+
+
+def _decoded(stored: bytes, recipient: int) -> QueueRecord | None:
+    """The record, if it can be read and names the recipient."""
+    try:
+        record = decoded(stored)
+    except msgspec.DecodeError:
+        return None
+    return record if recipient < len(record.envelope.recipients) else None
 
 
 def _release_after_last(connection: Connection[Any], acceptance_id: str) -> None:

@@ -1,16 +1,18 @@
 """`ledgermail queue`: what waits for delivery, and the dead letters that wait for an operator."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 import psycopg
 import typer
 from psycopg import Connection
 
 from domain.times import rfc3339
+from gateways.queue import QueueRecord
 from infra.composition import Parts
 from infra.dead_letters import DeadLetter, DeadLetters
 from infra.delivery_parts import DeliveryParts
@@ -21,6 +23,7 @@ from infra.settings import load
 queue = typer.Typer(help="What waits for delivery, and the dead letters.", rich_markup_mode=None)
 
 _SHOWN = 100
+UNREADABLE = "its record cannot be read"
 _WAITING = "SELECT acceptance_id, open, due_at, record FROM queue_records ORDER BY due_at, acceptance_id LIMIT %s"
 _FAILED = "SELECT recipient, failures, error FROM queue_failures WHERE acceptance_id = %s ORDER BY recipient"
 _ONE = "SELECT record, open, due_at, interruptions FROM queue_records WHERE acceptance_id = %s"
@@ -57,9 +60,7 @@ def list_waiting(
         for letter in post.letters.list(limit=limit):
             typer.echo(_line(letter))
         for acceptance_id, open_recipients, due_at, record in connection.execute(_WAITING, (limit,)):
-            envelope = decoded(record).envelope
-            to = ", ".join(envelope.recipients[index].forward_path for index in open_recipients)
-            typer.echo(f"waits  {acceptance_id}  due {_time(due_at)}  from <{envelope.reverse_path}>  to {to}")
+            typer.echo(f"waits  {acceptance_id}  due {_time(due_at)}  {_path(_read(record), open_recipients)}")
 
 
 @queue.command()
@@ -70,18 +71,13 @@ def show(acceptance_id: Acceptance) -> None:
         waiting = connection.execute(_ONE, (acceptance_id,)).fetchone()
         if waiting is None and not letters:
             raise NoSuchRecordError(f"{acceptance_id}: neither in the queue nor among the dead letters")
-        record = decoded(waiting[0]) if waiting is not None else letters[0].record
-        envelope = record.envelope
-        typer.echo(f"object     {record.blob} ({envelope.size_bytes} bytes)")
-        typer.echo(
-            f"received   {_time(envelope.received_at)} from {envelope.helo} [{envelope.peer}] by {envelope.protocol}"
-        )
-        typer.echo(f"from       <{envelope.reverse_path}>")
+        record = _read(waiting[0]) if waiting is not None else letters[0].record
+        _show_envelope(record)
         if waiting is not None:
             typer.echo(f"due        {_time(waiting[2])}, {waiting[3]} workers died at it")
             failed = {r: f"{n} failures: {e}" for r, n, e in connection.execute(_FAILED, (acceptance_id,))}
             for index in waiting[1]:
-                typer.echo(f"waits      {envelope.recipients[index].forward_path}  {failed.get(index, '')}".rstrip())
+                typer.echo(f"waits      {_address(record, index)}  {failed.get(index, '')}".rstrip())
         for letter in letters:
             typer.echo(_line(letter))
 
@@ -112,11 +108,41 @@ def _chosen(post: _Post, acceptance_id: str, to: str | None) -> list[DeadLetter]
 
 
 def _line(letter: DeadLetter) -> str:
-    sender = letter.record.envelope.reverse_path
+    sender = f"from <{letter.record.envelope.reverse_path}>" if letter.record is not None else UNREADABLE
     return (
-        f"dead   {letter.acceptance_id}  since {_time(letter.buried_at)}  from <{sender}>"
-        f"  to {letter.address}  {letter.error}"
+        f"dead   {letter.acceptance_id}  since {_time(letter.buried_at)}  {sender}  to {letter.address}  {letter.error}"
     )
+
+
+def _read(stored: bytes) -> QueueRecord | None:
+    try:
+        return decoded(stored)
+    except msgspec.DecodeError:
+        return None
+
+
+def _path(record: QueueRecord | None, recipients: Sequence[int]) -> str:
+    if record is None:
+        return UNREADABLE
+    to = ", ".join(_address(record, index) for index in recipients)
+    return f"from <{record.envelope.reverse_path}>  to {to}"
+
+
+def _address(record: QueueRecord | None, index: int) -> str:
+    named = record.envelope.recipients if record is not None else ()
+    return named[index].forward_path if index < len(named) else f"recipient {index}"
+
+
+def _show_envelope(record: QueueRecord | None) -> None:
+    if record is None:
+        typer.echo(UNREADABLE)
+        return
+    envelope = record.envelope
+    typer.echo(f"object     {record.blob} ({envelope.size_bytes} bytes)")
+    typer.echo(
+        f"received   {_time(envelope.received_at)} from {envelope.helo} [{envelope.peer}] by {envelope.protocol}"
+    )
+    typer.echo(f"from       <{envelope.reverse_path}>")
 
 
 def _time(unix_ms: int) -> str:
