@@ -267,7 +267,7 @@ def _append_due(
 
 def _append(commands: Sequence[Command], appender: Appender, passed_over: dict[str, Exception]) -> set[str]:
     """The mailboxes for which nothing was done; why, where it was refused, goes into `passed_over`."""
-    stuck = set()
+    stuck: set[str] = set()
     futures = [appender.submit(command) for command in commands]
     for command, future in zip(commands, futures, strict=True):
         error = future.exception()
