@@ -3,5 +3,5 @@
 Read in this order: `worker` (leases records, delivers them together), `jobs` (one of them on its way), `routes` (where
 recipients lead), `opened` (one reading of a message's bytes), `incoming` (what a mailbox is told of it), `placing`
 (where a message goes), `reports` and `notification` (what its sender is told), `failures` (what becomes of the rest),
-`sender` (what owners send).
+`warning` (what an operator is told of it), `sender` (what owners send).
 """

@@ -55,38 +55,20 @@ class Notifications:
         blob = mail_blob_name(acceptance_id, now_ms)
         self._queue.expect(blob, size_bytes=len(raw))
         self._blobs.put(blob, raw)
-        self._queue.put(QueueRecord(envelope=self._envelope(envelope, raw, acceptance_id, now_ms), blob=blob))
-
-    def _envelope(self, about: Envelope, raw: bytes, acceptance_id: str, now_ms: int) -> Envelope:
-        return Envelope(
-            acceptance_id=acceptance_id,
-            received_at=now_ms,
-            reverse_path="",
-            recipients=(Recipient(about.reverse_path, notify=("NEVER",)),),
-            body_type="8BITMIME",
-            smtputf8=about.smtputf8,
-            requiretls=False,
-            ret=None,
-            envid=None,
-            helo=self._hostname,
-            peer="127.0.0.1",
-            protocol="ESMTP",
-            tls=None,
-            hostname=self._hostname,
-            size_bytes=len(raw),
-            content_sha256=hashlib.sha256(raw).hexdigest(),
-            source="notification",
-        )
+        sender = Recipient(envelope.reverse_path, notify=("NEVER",))
+        told = notice_envelope(raw, sender, acceptance_id, hostname=self._hostname, now_ms=now_ms)
+        told = msgspec.structs.replace(told, smtputf8=envelope.smtputf8)
+        self._queue.put(QueueRecord(envelope=told, blob=blob))
 
     def _written(self, record: QueueRecord, bounces: Sequence[Bounce], *, message_id: str, now_ms: int) -> bytes:
         envelope, boundary = record.envelope, f"=_{message_id.partition('@')[0]}"
-        recipients = [(_line(envelope.recipients[b.recipient].forward_path), b) for b in bounces]
-        told = "".join(f"<{path}>\r\n    {_line(b.reply)}\r\n" for path, b in recipients)
+        recipients = [(one_line(envelope.recipients[b.recipient].forward_path), b) for b in bounces]
+        told = "".join(f"<{path}>\r\n    {one_line(b.reply)}\r\n" for path, b in recipients)
         status = "".join(self._recipient_fields(envelope.recipients[b.recipient], path, b) for path, b in recipients)
-        envid = f"Original-Envelope-Id: {_line(envelope.envid)}\r\n" if envelope.envid else ""
+        envid = f"Original-Envelope-Id: {one_line(envelope.envid)}\r\n" if envelope.envid else ""
         text = (
             f"From: Mail Delivery System <mailer-daemon@{self._hostname}>\r\n"
-            f"To: <{_line(envelope.reverse_path)}>\r\n"
+            f"To: <{one_line(envelope.reverse_path)}>\r\n"
             "Subject: Undelivered mail returned to sender\r\n"
             f"Date: {formatdate(now_ms / 1000)}\r\n"
             f"Message-ID: <{message_id}>\r\n"
@@ -110,11 +92,11 @@ class Notifications:
 
     @staticmethod
     def _recipient_fields(recipient: Recipient, path: str, bounce: Bounce) -> str:
-        original = f"Original-Recipient: {_line(recipient.orcpt)}\r\n" if recipient.orcpt else ""
+        original = f"Original-Recipient: {one_line(recipient.orcpt)}\r\n" if recipient.orcpt else ""
         kind = "rfc822" if path.isascii() else "utf-8"
         return (
             f"\r\n{original}Final-Recipient: {kind}; {path}\r\nAction: failed\r\nStatus: {bounce.status}\r\n"
-            f"Diagnostic-Code: smtp; {_line(bounce.reply)}\r\n"
+            f"Diagnostic-Code: smtp; {one_line(bounce.reply)}\r\n"
         )
 
     def _header(self, record: QueueRecord) -> bytes:
@@ -126,6 +108,29 @@ class Notifications:
         except (BlobMissingError, HoleError):
             return b""
         return raw[: body_offset(raw, 0, len(raw))].rstrip(b"\r\n") + b"\r\n"
+
+
+def notice_envelope(raw: bytes, to: Recipient, acceptance_id: str, *, hostname: str, now_ms: int) -> Envelope:
+    """The envelope of what this server itself has to say: from the null reverse-path (RFC 5321 section 4.5.5)."""
+    return Envelope(
+        acceptance_id=acceptance_id,
+        received_at=now_ms,
+        reverse_path="",
+        recipients=(to,),
+        body_type="8BITMIME",
+        smtputf8=False,
+        requiretls=False,
+        ret=None,
+        envid=None,
+        helo=hostname,
+        peer="127.0.0.1",
+        protocol="ESMTP",
+        tls=None,
+        hostname=hostname,
+        size_bytes=len(raw),
+        content_sha256=hashlib.sha256(raw).hexdigest(),
+        source="notification",
+    )
 
 
 def _derived_id(record: QueueRecord, bounces: Sequence[Bounce]) -> str:
@@ -143,5 +148,6 @@ def _field(header: bytes, name: bytes) -> str:
     return ""
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text in one bounded line without control characters."""
     return "".join(c if c.isprintable() else " " for c in text).strip()[:900]

@@ -26,6 +26,7 @@ from gateways.delivery.jobs import Job, bounded, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
 from gateways.delivery.routes import RememberedDirectory, route
+from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
@@ -80,7 +81,8 @@ class DeliveryWorker:
         self._leased_at_once = leased_at_once
         self._lease_s = lease_s
         self._outage_pause_s = outage_pause_s
-        self._failures = Failures(queue, attempts=attempts)
+        warnings = Warnings(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
+        self._failures = Failures(queue, warnings=warnings, attempts=attempts)
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = new_id("w")
         self._unreturned: list[Leased] = []

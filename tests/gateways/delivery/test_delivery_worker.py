@@ -19,6 +19,7 @@ from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
 from tests.delivery_outages import BrokenFor, Keyless
+from tests.gateways.delivery.test_sender import Crash, CrashesAt
 from tests.post_office import MAIL, PostOffice
 
 DAY_S = 86_400
@@ -235,6 +236,7 @@ def test_a_record_whose_object_is_lost_becomes_a_dead_letter_at_the_third_failur
     dead = office.rows("SELECT address, error FROM dead_letters ORDER BY recipient")
     assert [address for address, _ in dead] == ["ann@example.test", "carl@example.test"]
     assert all(error.startswith("BlobMissingError") for _, error in dead)
+    office.worker().run_due()
     assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
 
 
@@ -389,3 +391,49 @@ def test_a_record_at_which_workers_die_is_tried_alone_and_then_buried(office: Po
     assert office.rows("SELECT acceptance_id FROM dead_letters") == [(poison,)]
     worker.run_due()
     assert len(office.inbox("m1")) == 2
+
+
+def test_an_operator_is_told_of_each_dead_letter_once_and_never_of_his_notice(office: PostOffice, clock: Clock) -> None:
+    office.directory.entries["postmaster"] = office.directory.entries["carl@example.test"]
+    envelope = office.accept(MAIL % b"1", "ann@example.test", "anna@example.test", helo="h\r\nBcc: x@example.test")
+    office.blobs.delete(mail_blob_name(envelope.acceptance_id, clock()))
+    worker = office.worker(attempts=1)
+    with pytest.raises(Crash):
+        office.worker(attempts=1, queue=CrashesAt(office.queue, "bury", after=False)).run_due()
+    clock.advance(121)
+    for _ in range(3):
+        worker.run_due()
+    notices = [read_mail(office.blobs, notice["blob"]) for notice in office.inbox("m2")]
+    assert len(notices) == 2
+    for notice, address in zip(sorted(notices), ("ann@example.test", "anna@example.test"), strict=True):
+        assert b"Subject: A message could not be delivered\r\n" in notice
+        assert f"ledgermail queue show {envelope.acceptance_id}\r\n".encode() in notice
+        assert f"Recipient: <{address}>\r\n".encode() in notice
+        assert b"BlobMissingError" in notice
+        assert b"How are you?" not in notice
+    (again,) = office.rows("SELECT count(*) FROM queue_records")
+    assert again == (0,)
+
+
+def test_a_notice_that_cannot_be_delivered_is_a_dead_letter_without_another_notice(
+    office: PostOffice, clock: Clock
+) -> None:
+    office.directory.entries["postmaster"] = office.directory.entries["carl@example.test"]
+    office.accept(MAIL % b"1", "ann@example.test")
+    for _ in range(4):
+        for blob in list(office.blobs.names("emails/")):
+            office.blobs.delete(blob)
+        office.worker(attempts=1).run_due()
+    addresses = office.rows("SELECT address FROM dead_letters ORDER BY buried_at, address")
+    assert addresses == [("ann@example.test",), ("postmaster",)]
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+
+
+def test_a_warning_that_cannot_be_written_does_not_keep_a_record_from_its_place_among_the_dead(
+    office: PostOffice, caplog: pytest.LogCaptureFixture
+) -> None:
+    envelope = office.accept(MAIL % b"1", "ann@example.test")
+    office.blobs.delete(mail_blob_name(envelope.acceptance_id, office.now_ms()))
+    office.worker(attempts=1, blobs=BrokenFor(office.blobs, lambda name: True, "put")).run_due()
+    assert office.rows("SELECT address FROM dead_letters") == [("ann@example.test",)]
+    assert "no operator could be told by mail" in caplog.text
