@@ -36,7 +36,7 @@ class ContactsView:
         """The cursor as stored: rows and cursor are one transaction."""
         return applied_seq
 
-    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> None:
+    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
         """Add what these events tell."""
         found = list(correspondents(events).values())
         if found:
@@ -51,6 +51,7 @@ class ContactsView:
                     [one.last_at for one in found],
                 ),
             )
+        return events[-1].seq
 
     def settle(self) -> None:
         """Nothing lies outside the database."""

@@ -1,9 +1,10 @@
 """Views that follow: each reads a mailbox after its own cursor and writes view and cursor together.
 
-An append leaves one row in `wake`; the dispatcher fans it out to every view; a follower claims wake-ups with SKIP
-LOCKED, reads each mailbox after its own `applied_seq`, writes, moves the cursor and deletes the wake-ups in one
-transaction. Wake-ups may repeat or come late; none is lost, and a sweep finds what a crash of anything left behind. A
-mailbox whose events a view cannot take is parked with the error on show; the others go on.
+An append leaves one row in `wake`; the dispatcher fans it out to every view. A follower takes woken mailboxes in turn,
+locks their cursors with SKIP LOCKED, deletes their wake-ups, reads each mailbox after its own `applied_seq`, writes and
+moves the cursor in one transaction; a mailbox that has more gets one wake-up back. Wake-ups may repeat or come late;
+none is lost, and a sweep finds what a crash of anything left behind. A mailbox whose events a view cannot take is
+parked with the error on show; one that a newer version wrote to waits for the next sweep; the others go on.
 """
 
 import logging
@@ -22,7 +23,12 @@ from infra.store.reading import StreamReader
 
 BATCH_EVENTS = 500
 RETRY_PARKED_MS = 300_000
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError)
 _log = logging.getLogger(__name__)
+
+
+class ViewUnavailableError(Exception):
+    """What the view writes to takes nothing at present: its disk is full, or another process still holds it."""
 
 
 class FollowingView(Protocol):
@@ -32,14 +38,23 @@ class FollowingView(Protocol):
     def name(self) -> str:
         """The view's name in `followers` and in the metrics."""
 
-    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> None:
-        """Write what these events mean, within the caller's transaction. Safe to repeat."""
+    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
+        """Write what these events mean, within the caller's transaction. Safe to repeat.
+
+        The seq up to which that was done: less than the last one's where the view must settle before it takes more.
+        """
 
     def reached(self, mailbox_id: MailboxId, applied_seq: int) -> int:
-        """The seq that the view really has: `applied_seq`, or less where what lies outside the database lost some."""
+        """The seq that the view really has: `applied_seq`, or less where what lies outside the database lost some.
+
+        Raises: ViewUnavailableError.
+        """
 
     def settle(self) -> None:
-        """Make durable what lies outside the database, before the cursors are committed."""
+        """Make durable what lies outside the database, before the cursors are committed.
+
+        Raises: ViewUnavailableError.
+        """
 
 
 _FAN_OUT = """
@@ -50,16 +65,28 @@ _FAN_OUT = """
     INSERT INTO follower_wakes (view, mailbox_id, head)
     SELECT v, mailbox_id, max(head) FROM taken CROSS JOIN unnest(%s::text[]) AS v GROUP BY v, mailbox_id
 """
-_CLAIM = """
-    SELECT mailbox_id, head, ctid::text FROM follower_wakes WHERE view = %s ORDER BY mailbox_id LIMIT %s
-    FOR UPDATE SKIP LOCKED
+_WOKEN = """
+    WITH RECURSIVE woken AS (
+        (SELECT mailbox_id FROM follower_wakes WHERE view = %(view)s AND mailbox_id > %(after)s
+         ORDER BY mailbox_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT f.mailbox_id FROM follower_wakes f WHERE f.view = %(view)s AND f.mailbox_id > w.mailbox_id
+                ORDER BY f.mailbox_id LIMIT 1) FROM woken w WHERE w.mailbox_id IS NOT NULL
+    )
+    SELECT mailbox_id FROM woken WHERE mailbox_id IS NOT NULL LIMIT %(limit)s
 """
+"""However many wake-ups a mailbox has, it is named once, and its others are not read."""
 _CURSORS = """
     INSERT INTO followers (view, mailbox_id) SELECT %s, unnest(%s::text[]) ORDER BY 2 ON CONFLICT DO NOTHING
 """
 _LOCK_CURSORS = """
-    SELECT mailbox_id, applied_seq, parked_at FROM followers
-    WHERE view = %s AND mailbox_id = ANY (%s::text[]) ORDER BY mailbox_id FOR NO KEY UPDATE
+    SELECT mailbox_id, applied_seq FROM followers
+    WHERE view = %s AND mailbox_id = ANY (%s::text[]) ORDER BY mailbox_id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+_TAKE = "DELETE FROM follower_wakes WHERE view = %s AND mailbox_id = ANY (%s::text[])"
+_WAKE_AGAIN = """
+    INSERT INTO follower_wakes (view, mailbox_id, head)
+    SELECT %s, mailbox_id, head FROM mailboxes WHERE mailbox_id = ANY (%s::text[])
 """
 _MOVE = """
     UPDATE followers f SET applied_seq = n.seq, parked_error = NULL, parked_at = NULL
@@ -100,6 +127,16 @@ def lags(connection: Connection[Any]) -> dict[str, tuple[int, int]]:
     return {view: (behind, parked) for view, behind, parked in found}
 
 
+class _Step:
+    """What a follower did in one transaction."""
+
+    def __init__(self) -> None:
+        self.moved: dict[MailboxId, int] = {}
+        self.parked: dict[MailboxId, Exception] = {}
+        self.finished: set[MailboxId] = set()
+        self.applied = 0
+
+
 class Follower:
     """Keeps one view up with the log. Any number of followers of one view side by side."""
 
@@ -108,75 +145,115 @@ class Follower:
         self._reader = reader
         self._view = view
         self._mailboxes = mailboxes
-        self.not_ready: str | None = None
-        """Why the view waits: a newer version wrote events that this one cannot read."""
+        self._after = ""
+        self._failing: str | None = None
+        self._newer: str | None = None
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the view waits: it takes nothing at present, or a newer version wrote events that this one cannot read.
+
+        The one until a step succeeds, the other until a sweep has met no such event.
+        """
+        return self._failing or self._newer
 
     def run(self, stop: threading.Event, *, poll_s: float = 0.2, sweep_s: float = 60.0) -> None:
-        """Follow until `stop`, through outages of the database."""
+        """Follow until `stop`, through outages of the database and of what the view writes to."""
         while not stop.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as connection:
                     self._follow(connection, stop, poll_s, sweep_s)
-            except psycopg.OperationalError as error:
-                _log.warning("%s waits for the database: %s", self._view.name, error)
+            except (*OUTAGES, ViewUnavailableError) as error:
+                _log.warning("%s waits: %s", self._view.name, error)
+                self._failing = f"{self._view.name} waits: {error}"
+                stop.wait(1.0)
+            except Exception as error:  # noqa: BLE001 - a view that stood still for ever would show only in what it lacks
+                _log.exception("%s failed and tries again", self._view.name)
+                self._failing = f"{self._view.name} failed: {error!r}"
                 stop.wait(1.0)
 
     def _follow(self, connection: Connection[Any], stop: threading.Event, poll_s: float, sweep_s: float) -> None:
         swept = 0.0
         while not stop.is_set():
             if time.monotonic() - swept > sweep_s:
+                self._newer = None
                 sweep(connection, self._view.name, now_ms=time.time_ns() // 1_000_000)
                 swept = time.monotonic()
             if not self.step(connection):
                 stop.wait(poll_s)
 
     def step(self, connection: Connection[Any]) -> int:
-        """Claim wake-ups and apply what they announce; how many events that were."""
-        parked: dict[MailboxId, Exception] = {}
+        """Take woken mailboxes in turn and apply what they hold; how many events, or mailboxes, that were."""
         with connection.transaction():
-            claimed = connection.execute(_CLAIM, (self._view.name, self._mailboxes * 4)).fetchall()
-            if not claimed:
+            cursors = self._claimed(connection)
+            if not cursors:
                 return 0
-            ids = sorted({MailboxId(mailbox_id) for mailbox_id, _, _ in claimed})[: self._mailboxes]
-            done, moved, applied = self._apply_all(connection, ids, parked)
+            ids = [mailbox_id for mailbox_id, _ in cursors]
+            # Deleted before the events are read: whoever wakes the view from now on wakes it for what is not read yet.
+            connection.execute(_TAKE, (self._view.name, ids))
+            step = self._apply_all(connection, cursors)
             self._view.settle()
-            connection.execute(_MOVE, (list(moved), list(moved.values()), self._view.name))
-            finished = [place for mailbox_id, _, place in claimed if mailbox_id in done]
-            connection.execute("DELETE FROM follower_wakes WHERE ctid = ANY (%s::tid[])", (finished,))
-            for mailbox_id, error in parked.items():
+            connection.execute(_MOVE, (list(step.moved), list(step.moved.values()), self._view.name))
+            unfinished = [mailbox_id for mailbox_id in ids if mailbox_id not in step.finished]
+            if unfinished:
+                connection.execute(_WAKE_AGAIN, (self._view.name, unfinished))
+            for mailbox_id, error in step.parked.items():
                 self._park(connection, mailbox_id, error)
-        return max(applied, len(done))
+        self._failing = None
+        return max(step.applied, len(ids))
 
-    def _apply_all(
-        self, connection: Connection[Any], ids: list[MailboxId], parked: dict[MailboxId, Exception]
-    ) -> tuple[set[MailboxId], dict[MailboxId, int], int]:
-        connection.execute(_CURSORS, (self._view.name, ids))
-        cursors = connection.execute(_LOCK_CURSORS, (self._view.name, ids)).fetchall()
-        done: set[MailboxId] = set()
-        moved: dict[MailboxId, int] = {}
-        applied = 0
-        for mailbox_id, applied_seq, _parked_at in cursors:
+    def _claimed(self, connection: Connection[Any]) -> list[tuple[MailboxId, int]]:
+        """Woken mailboxes behind the one served last, their cursors locked; those that others hold are left out."""
+        woken = self._woken(connection, self._after)
+        if not woken and self._after:
+            woken = self._woken(connection, "")
+        if not woken:
+            return []
+        self._after = woken[-1]
+        connection.execute(_CURSORS, (self._view.name, woken))
+        return connection.execute(_LOCK_CURSORS, (self._view.name, woken, self._mailboxes)).fetchall()
+
+    def _woken(self, connection: Connection[Any], after: str) -> list[str]:
+        parameters = {"view": self._view.name, "after": after, "limit": self._mailboxes * 2}
+        return [found for (found,) in connection.execute(_WOKEN, parameters).fetchall()]
+
+    def _apply_all(self, connection: Connection[Any], cursors: Sequence[tuple[MailboxId, int]]) -> _Step:
+        step = _Step()
+        for mailbox_id, applied_seq in cursors:
+            self._after = mailbox_id
             try:
                 with connection.transaction():
-                    since = self._view.reached(mailbox_id, applied_seq)
-                    events = self._reader.batch(mailbox_id, since, limit=BATCH_EVENTS)
-                    if events:
-                        self._view.apply(connection, mailbox_id, events)
+                    has_room = self._apply(connection, step, mailbox_id, applied_seq)
             except UnknownTopicError as error:
-                self.not_ready = f"{self._view.name} met {error}, written by a newer version"
-                continue
-            except psycopg.OperationalError:
+                self._newer = f"{self._view.name} met {error}, written by a newer version"
+                _log.warning("mailbox %s waits: %s", mailbox_id, self._newer)
+                step.finished.add(mailbox_id)
+            except (*OUTAGES, ViewUnavailableError):
                 raise
             except Exception as error:  # noqa: BLE001 - parked where an operator sees it
-                parked[mailbox_id] = error
-                done.add(mailbox_id)
-                continue
-            applied += len(events)
-            if events:
-                moved[mailbox_id] = events[-1].seq
-            if len(events) < BATCH_EVENTS:
-                done.add(mailbox_id)
-        return done, moved, applied
+                step.parked[mailbox_id] = error
+                step.finished.add(mailbox_id)
+            else:
+                if not has_room:
+                    break
+        return step
+
+    def _apply(self, connection: Connection[Any], step: _Step, mailbox_id: MailboxId, applied_seq: int) -> bool:
+        """Apply a batch; whether the view takes more before it settles."""
+        since = self._view.reached(mailbox_id, applied_seq)
+        events = self._reader.batch(mailbox_id, since, limit=BATCH_EVENTS)
+        if not events:
+            step.finished.add(mailbox_id)
+            return True
+        reached = self._view.apply(connection, mailbox_id, events)
+        if reached > since:
+            step.applied += reached - since
+            step.moved[mailbox_id] = reached
+        if reached < events[-1].seq:
+            return False
+        if len(events) < BATCH_EVENTS:
+            step.finished.add(mailbox_id)
+        return True
 
     def _park(self, connection: Connection[Any], mailbox_id: MailboxId, error: Exception) -> None:
         _log.error("%s parked mailbox %s: %r", self._view.name, mailbox_id, error)
@@ -199,6 +276,6 @@ class Dispatcher:
                     while not stop.is_set():
                         if not fan_out(connection, self._views):
                             stop.wait(poll_s)
-            except psycopg.OperationalError as error:
+            except OUTAGES as error:
                 _log.warning("the dispatcher waits for the database: %s", error)
                 stop.wait(1.0)

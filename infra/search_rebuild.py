@@ -131,11 +131,11 @@ class _Filling:
             events = self._reader.batch(mailbox_id, since, limit=BATCH_EVENTS)
             if not events:
                 return
-            self._view.apply(self._connection, mailbox_id, events)
-            since = events[-1].seq
-            self.events += len(events)
-            self._waiting += len(events)
-            if self._waiting >= EVENTS_A_COMMIT:
+            reached = self._view.apply(self._connection, mailbox_id, events)
+            self.events += reached - since
+            self._waiting += reached - since
+            since = reached
+            if self._waiting >= EVENTS_A_COMMIT or reached < events[-1].seq:
                 self._settle()
             self._progress(self.events, max(wanted, self.events))
 

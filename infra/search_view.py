@@ -4,7 +4,8 @@ Documents are made of the rows in step and the stored extracts, so that a relabe
 fed before changes nothing; the index keeps its cursors in the same commit as its documents.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -17,14 +18,21 @@ from domain.rows import MessageRow
 from gateways.blobs import BlobMissingError
 from gateways.mime.structure import PARSER_VERSION, ParsedMessage
 from infra.extracts import unpacked
+from infra.followers import ViewUnavailableError
 from infra.store.row_tables import MESSAGES
-from projections.search import SearchDocument, SearchIndex
+from projections.search import SearchDocument, SearchIndex, SearchUnavailableError
 
 _ROWS = (
     f"SELECT {MESSAGES.columns} FROM messages x JOIN mailboxes b ON b.mailbox_id = x.mailbox_id"  # noqa: S608
     " AND b.generation = x.generation WHERE x.mailbox_id = %s AND x.message_id = ANY (%s)"
 )
 _EXTRACTS = "SELECT blob, body FROM extracts WHERE blob = ANY (%s) AND parser = %s"
+
+STEP_BYTES = 16_000_000
+"""About so much text is gathered before it must be settled: what memory a step takes, however much is behind."""
+MESSAGES_AT_ONCE = 32
+DOCUMENT_BYTES = 1_000
+"""What a document takes besides its subject and text."""
 
 Extract = Callable[[str], ParsedMessage]
 
@@ -90,39 +98,83 @@ class SearchView:
         self._upserts: list[SearchDocument] = []
         self._deletes: list[tuple[MailboxId, MessageId]] = []
         self._cursors: dict[MailboxId, int] = {}
+        self._gathered_bytes = 0
 
     def reached(self, mailbox_id: MailboxId, applied_seq: int) -> int:
         """What the index itself has, should it have lost its folder or been switched to another generation."""
-        return min(applied_seq, self._index.cursor(mailbox_id))
+        with _told_as_unavailable():
+            return min(applied_seq, self._index.cursor(mailbox_id))
 
-    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> None:
-        """Gather the documents of the messages that these events touch."""
-        touched = sorted(touched_messages(events))
+    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
+        """Gather the documents of the messages that these events touch, until `STEP_BYTES` are gathered.
+
+        What a single event touches may be more: all but the last of it is given to the index before its cursor.
+        """
+        reached = events[0].seq - 1
+        for some, touched in _portions(events):
+            if self._gathered_bytes >= STEP_BYTES:
+                break
+            for start in range(0, len(touched), MESSAGES_AT_ONCE):
+                if start and self._gathered_bytes >= STEP_BYTES:
+                    self._give({})
+                self._gather(connection, mailbox_id, touched[start : start + MESSAGES_AT_ONCE])
+            reached = self._cursors[mailbox_id] = some[-1].seq
+        return reached
+
+    def _gather(self, connection: Connection[Any], mailbox_id: MailboxId, touched: Sequence[MessageId]) -> None:
         with connection.cursor(row_factory=tuple_row) as cursor:
             rows = [MESSAGES.row(v) for v in cursor.execute(_ROWS.encode(), (mailbox_id, touched)).fetchall()]
         live = {row.message_id: row for row in rows if row.destroyed_seq is None}
-        extracts = self._extracts(connection, {row.blob for row in live.values()})
-        self._upserts += [document(mailbox_id, row, extracts.get(row.blob)) for row in live.values()]
+        bodies = self._bodies(connection, {row.blob for row in live.values()})
+        for row in live.values():
+            made = document(mailbox_id, row, self._extracted(row.blob, bodies.get(row.blob)))
+            self._upserts.append(made)
+            self._gathered_bytes += DOCUMENT_BYTES + len(made.subject) + len(made.text)
         self._deletes += [(mailbox_id, message_id) for message_id in touched if message_id not in live]
-        self._cursors[mailbox_id] = events[-1].seq
 
     def settle(self) -> None:
         """Commit what was gathered to the index: durable before the cursors in the database are."""
-        upserts, deletes, cursors = self._upserts, self._deletes, self._cursors
-        self._upserts, self._deletes, self._cursors = [], [], {}
+        cursors, self._cursors = self._cursors, {}
         if cursors:
+            self._give(cursors)
+
+    def _give(self, cursors: Mapping[MailboxId, int]) -> None:
+        upserts, deletes = self._upserts, self._deletes
+        self._upserts, self._deletes, self._gathered_bytes = [], [], 0
+        with _told_as_unavailable():
             self._index.apply(upserts, deletes, cursors)
 
-    def _extracts(self, connection: Connection[Any], blobs: set[str]) -> Mapping[str, ParsedMessage]:
+    @staticmethod
+    def _bodies(connection: Connection[Any], blobs: set[str]) -> dict[str, bytes]:
         with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            stored = cursor.execute(_EXTRACTS, (sorted(blobs), PARSER_VERSION)).fetchall()
-        found = {blob: unpacked(body) for blob, body in stored}
-        for blob in blobs - found.keys():
-            try:
-                found[blob] = self._extract(blob)
-            except BlobMissingError:
-                continue
-        return found
+            return dict(cursor.execute(_EXTRACTS, (sorted(blobs), PARSER_VERSION)).fetchall())
+
+    def _extracted(self, blob: str, body: bytes | None) -> ParsedMessage | None:
+        if body is not None:
+            return unpacked(body)
+        try:
+            return self._extract(blob)
+        except BlobMissingError:
+            return None
+
+
+def _portions(events: Sequence[RecordedEvent]) -> Iterator[tuple[Sequence[RecordedEvent], list[MessageId]]]:
+    """The events in runs that touch about `MESSAGES_AT_ONCE` messages, or are a single event, with those messages."""
+    start, touched = 0, set[MessageId]()
+    for place, event in enumerate(events, start=1):
+        touched |= touched_messages((event,))
+        if len(touched) >= MESSAGES_AT_ONCE or place == len(events):
+            yield events[start:place], sorted(touched)
+            start, touched = place, set()
+
+
+@contextmanager
+def _told_as_unavailable() -> Iterator[None]:
+    """The index as an outage: a process before this one still writes it, or its disk is full."""
+    try:
+        yield
+    except SearchUnavailableError as error:
+        raise ViewUnavailableError(str(error)) from error
 
 
 def forget_lost_cursors(connection: psycopg.Connection[Any], index: SearchIndex) -> int:

@@ -43,10 +43,11 @@ class Noting:
     def reached(self, mailbox_id: MailboxId, applied_seq: int) -> int:
         return applied_seq
 
-    def apply(self, connection: Any, mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> None:
+    def apply(self, connection: Any, mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
         for event in events:
             connection.execute("INSERT INTO noted VALUES (%s, %s)", (mailbox_id, event.seq))
         self.fails(mailbox_id)
+        return events[-1].seq
 
     def settle(self) -> None:
         self.settles()
