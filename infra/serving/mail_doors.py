@@ -15,6 +15,7 @@ from gateways.smtp.server import SmtpServer
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
+from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
 from infra.settings import Settings
 from infra.settings_readers import ListenAddress
@@ -43,6 +44,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     )
     reception = DeliveryParts(parts).reception
     context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
+    wait_until_free(address, stop)
 
     async def serve() -> None:
         with ThreadPoolExecutor(THREADS, thread_name_prefix=dialect.value) as executor:
