@@ -1,9 +1,11 @@
 """One process of the service: its roles in threads, until it is told to stop or its supervisor is gone.
 
-Standard output is for the supervisor: one JSON line a role that is ready, `{"role": …, "address": …}`; standard input
-ends when the supervisor does. A role that fails ends the process, which the supervisor starts again.
+Standard output is for the supervisor: one JSON line a role that is ready, `{"role": …, "address": …}`, and one for what
+only an operator can mend, `{"unmendable": …}`; standard input ends when the supervisor does. A role that fails ends the
+process, which the supervisor starts again.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -35,7 +37,7 @@ def main(roles: Sequence[str]) -> int:
             _prepare(parts)
             return _play(parts, roles, stop)
     except OperatorError as error:
-        sys.stderr.write(f"ledgermail: {' '.join(str(error).split())}\n")
+        _say({"unmendable": " ".join(str(error).split())})
         return UNMENDABLE
 
 
@@ -74,8 +76,12 @@ def _run_role(name: str, parts: Parts, stop: threading.Event, failures: list[Bas
 
 
 def _say_ready(name: str, address: str) -> None:
-    sys.stdout.write(json.dumps({"role": name, "address": address}) + "\n")
-    sys.stdout.flush()
+    _say({"role": name, "address": address})
+
+
+def _say(said: dict[str, str]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the supervisor has gone: the end of standard input will say so
+        os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

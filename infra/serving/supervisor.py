@@ -22,9 +22,9 @@ _FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 class _Process:
     """One process of the service and how often it has died lately."""
 
-    def __init__(self, roles: Sequence[str], on_ready: Callable[[str, str], None]) -> None:
+    def __init__(self, roles: Sequence[str], on_said: Callable[[dict[str, str]], None]) -> None:
         self.roles = tuple(roles)
-        self._on_ready = on_ready
+        self._on_said = on_said
         self._pause_s = FIRST_PAUSE_S
         self._started = 0.0
         self.start_at = 0.0
@@ -40,20 +40,25 @@ class _Process:
             env=_FEW_ARENAS | os.environ,
             start_new_session=True,
         )
-        threading.Thread(target=self._listen, args=(self.running,), daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, args=(self.running,), daemon=True)
+        self._listening.start()
 
     def _listen(self, running: "subprocess.Popen[bytes]") -> None:
         assert running.stdout is not None
         for line in running.stdout:
-            said = json.loads(line)
-            self._on_ready(said["role"], said["address"])
+            self._on_said(json.loads(line))
 
     def died(self) -> None:
         """Note a death: the next start waits, twice as long each time it dies soon after."""
+        self.heard_out()
         self._pause_s = FIRST_PAUSE_S if time.monotonic() - self._started > HEALTHY_S else self._pause_s
         self.start_at = time.monotonic() + self._pause_s
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
         self.running = None
+
+    def heard_out(self) -> None:
+        """Return when all has been heard that a process said which has ended."""
+        self._listening.join(1.0)
 
 
 class Supervisor:
@@ -64,7 +69,8 @@ class Supervisor:
         self._ready: dict[str, str] = {}
         self._all_ready = threading.Event()
         self._stopping = threading.Event()
-        self._processes = [_Process(roles, self._note_ready) for roles in processes]
+        self._processes = [_Process(roles, self._note) for roles in processes]
+        self._unmendable: set[str] = set()
         self._roles = {role for roles in processes for role in roles}
 
     def run(self, on_ready: Callable[[dict[str, str]], None]) -> int:
@@ -93,8 +99,13 @@ class Supervisor:
             self._kill()
         self._stopping.set()
 
-    def _note_ready(self, role: str, address: str) -> None:
-        self._ready[role] = address
+    def _note(self, said: dict[str, str]) -> None:
+        if (reason := said.get("unmendable")) is not None:
+            if reason not in self._unmendable:  # what troubles all of them is told once
+                self._unmendable.add(reason)
+                self._say(reason)
+            return
+        self._ready[said["role"]] = said["address"]
         if self._roles <= self._ready.keys():
             self._all_ready.set()
 
@@ -106,6 +117,7 @@ class Supervisor:
                 continue
             code = process.running.poll()
             if code == UNMENDABLE and not self._all_ready.is_set():
+                process.heard_out()
                 self._stopping.set()
                 return 1
             if code is not None:
