@@ -19,6 +19,7 @@ from gateways.http.ports import HttpParts
 from gateways.http.problems import ProblemError, problem_of
 from gateways.http.rate_limits import RateLimits
 from gateways.http.requests import (
+    Message,
     Receive,
     Scope,
     Send,
@@ -66,9 +67,15 @@ class HttpApp:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
+        answering = _Answering(send)
         try:
-            await self._serve(scope, receive, send)
-        except (TimeoutError, asyncio.CancelledError, ConnectionError):
+            await self._serve(scope, receive, answering)
+        except asyncio.CancelledError:
+            if scope["type"] != "http" or answering.has_begun:
+                raise
+            # The service ends and cuts off what has not been answered: the client asks again, under the same key.
+            await self.refuse(scope, send, ProblemError("unavailable"))
+        except (TimeoutError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - every failure is answered, none shows its traceback
             await self.refuse(scope, send, self._problem(error))
@@ -206,6 +213,18 @@ class HttpApp:
             await _refuse_websocket(send, problem)
         else:
             await send({"type": "websocket.close", "code": 1008, "reason": problem.code})
+
+
+class _Answering:
+    """A `send` that knows whether anything was sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        await self._send(message)
 
 
 async def _refuse_websocket(send: Send, problem: ProblemError) -> None:
