@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from subprocess import CompletedProcess
 
 from infra.postgres_account import (
     Account,
@@ -32,6 +33,7 @@ LONGEST_SOCKET_PATH = 90  # of the 107 (macOS: 103) bytes that a Unix socket's p
 LOG_KEPT_BYTES = 10 * 2**20
 START_LIMIT_S = 300  # recovering 2 GB of WAL after a crash takes a while
 STOP_LIMIT_S = 8
+LAUNCHES = 3
 
 SETTINGS = f"""\
 # Written by ledgermail at every start: changes here are lost.
@@ -105,6 +107,16 @@ class Cluster:
         Raises:
             PostgresError: it does not start; names the log.
         """
+        started = self._launch_once()
+        for _again in range(LAUNCHES - 1):  # it may have been killed while it started
+            if started.returncode != 0:
+                started = self._launch_once()
+        if started.returncode != 0:
+            raise PostgresError(
+                f"Postgres does not start: {self._reason() or started.stderr.strip()} (log: {self.log})"
+            )
+
+    def _launch_once(self) -> CompletedProcess[str]:
         self.end_leftovers()
         self._write_settings()
         self._turn_log()
@@ -121,11 +133,7 @@ class Cluster:
             str(START_LIMIT_S),
             "start",
         ]
-        started = self.account.run([self.programs / "pg_ctl", *command], timeout_s=START_LIMIT_S + 10)
-        if started.returncode != 0:
-            raise PostgresError(
-                f"Postgres does not start: {self._reason() or started.stderr.strip()} (log: {self.log})"
-            )
+        return self.account.run([self.programs / "pg_ctl", *command], timeout_s=START_LIMIT_S + 10)
 
     def _reason(self) -> str:
         """What the log says last, but for the farewell."""

@@ -33,7 +33,7 @@ WRITER_HEAP_BYTES: Final = 15_000_000  # the least that tantivy takes
 GIVE_BACK_AFTER: Final = 500  # documents
 
 
-class SearchIndexLockedError(Exception):
+class SearchIndexLockedError(SearchUnavailableError):
     """Another writer, in this process or another, holds this index."""
 
 
