@@ -404,11 +404,11 @@ def test_an_operator_is_told_of_each_dead_letter_once_and_never_of_his_notice(of
     for _ in range(3):
         worker.run_due()
     notices = [read_mail(office.blobs, notice["blob"]) for notice in office.inbox("m2")]
-    assert len(notices) == 2
-    for notice, address in zip(sorted(notices), ("ann@example.test", "anna@example.test"), strict=True):
+    told = [line for notice in notices for line in notice.split(b"\r\n") if line.startswith(b"Recipient: ")]
+    assert sorted(told) == [b"Recipient: <ann@example.test>", b"Recipient: <anna@example.test>"]
+    for notice in notices:
         assert b"Subject: A message could not be delivered\r\n" in notice
         assert f"ledgermail queue show {envelope.acceptance_id}\r\n".encode() in notice
-        assert f"Recipient: <{address}>\r\n".encode() in notice
         assert b"BlobMissingError" in notice
         assert b"How are you?" not in notice
     (again,) = office.rows("SELECT count(*) FROM queue_records")
