@@ -256,6 +256,8 @@ class Rows:
         self.asked: set[tuple[str, Any]] = set()
         self.whole_threads: set[ThreadId] = set()
         """Threads all of whose live messages are in `messages`."""
+        self._members: dict[ThreadId, list[MessageId]] = {}
+        self._threaded = 0
 
     def message(self, message_id: MessageId) -> MessageRow | None:
         """The message's row, live or tombstone; None where there is none."""
@@ -313,7 +315,17 @@ class Rows:
         """All live messages of a thread, at most `MAX_THREAD_MESSAGES` or so."""
         if thread_id not in self.whole_threads:
             raise RowsMissingError(Needs(thread_messages=(thread_id,)))
-        return [m for m in self.messages.values() if m.thread_id == thread_id and m.destroyed_seq is None]
+        members = self._by_thread().get(thread_id, ())
+        return [m for message_id in members if (m := self.messages[message_id]).destroyed_seq is None]
+
+    def _by_thread(self) -> dict[ThreadId, list[MessageId]]:
+        """The loaded messages by thread: a message's thread never changes, so only new rows make it anew."""
+        if self._threaded != len(self.messages):
+            self._members = {}
+            for message in self.messages.values():
+                self._members.setdefault(message.thread_id, []).append(message.message_id)
+            self._threaded = len(self.messages)
+        return self._members
 
     def can_move(self, thread_id: ThreadId) -> bool:
         """Whether all that moves with a thread's messages is loaded: memberships, labels, drafts, submissions."""

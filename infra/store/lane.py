@@ -30,7 +30,7 @@ from infra.store.effects import write_effects
 from infra.store.liveliness import LIVELY
 from infra.store.mapper import StoredRow, keyed_message, to_stored
 from infra.store.recorder import MailboxRecorder
-from infra.store.row_loading import Loading, Seen, read_json_as_raw
+from infra.store.row_loading import ROWS_BY_KEY, Loading, Seen, read_json_as_raw
 from infra.store.row_writing import Written, lead_references, mailbox_parameters, row_parameters
 from projections.in_step import Touched, changes
 
@@ -259,7 +259,7 @@ class Lane:
     def _connected(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._conninfo, autocommit=True, **LIVELY)
-            self._connection.execute("SET plan_cache_mode = force_generic_plan")
+            self._connection.execute(ROWS_BY_KEY)
             self._connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
             self._connection.execute("SET idle_in_transaction_session_timeout = '60s'")
             read_json_as_raw(self._connection)

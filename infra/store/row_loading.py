@@ -34,6 +34,17 @@ LOCK_MAILBOXES = (
 )
 """Everyone who writes several mailboxes locks them in this order, so that no two wait for each other."""
 
+ROWS_BY_KEY = """
+    SET plan_cache_mode = force_generic_plan;
+    SET join_collapse_limit = 1;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET enable_seqscan = off;
+    SET enable_material = off
+"""
+"""For connections that load and write rows by their keys: one plan, in the order in which the statements join. On
+tables that were not analysed lately any other takes reading the whole mailbox for cheap."""
+
 _PAIRS = "FROM unnest(%s::text[], %s::text[]) AS n(mailbox_id, key) JOIN mailboxes b USING (mailbox_id)"
 _OF_GENERATION = "x.mailbox_id = n.mailbox_id AND x.generation = b.generation"
 _MESSAGE = f"{_PAIRS} JOIN messages m ON m.mailbox_id = n.mailbox_id AND m.generation = b.generation"

@@ -200,5 +200,9 @@ def _live(message: MessageRow) -> bool:
     return message.destroyed_seq is None
 
 
+NOTES = ("asked", "whole_threads", "_members", "_threaded")
+"""What a working set notes about itself; the rows are the rest."""
+
+
 def _without_asked(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in ("asked", "whole_threads")}
+    return {name: value for name, value in values.items() if name not in NOTES}
