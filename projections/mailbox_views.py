@@ -26,8 +26,8 @@ class Head(msgspec.Struct, frozen=True):
 class NetChanges(msgspec.Struct, frozen=True):
     """What changed after `since`, net: one page, ending at the whole seq `next`.
 
-    `changed` are summaries, `removed` message ids. A label is on the page that reaches its seq, so that a client which
-    reads page by page misses none; null where there is none. `counts` are only on the last page (`next == head`).
+    `changed` are summaries, `removed` message ids; labels and counts only on the last page (`next == head`), else null.
+    The last page tells of the labels that changed since the first one, however many pages and processes lay between.
     """
 
     since: int

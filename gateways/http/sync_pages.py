@@ -35,7 +35,7 @@ def read_fold(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> tupl
 
 
 def folded_json(found: NetChanges, next_hash: bytes) -> bytes:
-    """The answer of `fold=true`: labels with the page that reaches their change, counts with the last page alone."""
+    """The answer of `fold=true`; labels and counts come with the last page alone."""
     begun = b'{"since":%d,"next":%d,"head":%d,"more":%b,"next_hash":"%b","messages":{"changed":[%b],"removed":%b}' % (
         found.since,
         found.next,

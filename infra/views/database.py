@@ -54,6 +54,11 @@ class Database:
         with self._pool.connection() as connection:
             return connection.execute(statement.encode(), parameters, prepare=True).fetchone()
 
+    def run(self, statement: str, parameters: Sequence[Any]) -> None:
+        """One statement that answers nothing."""
+        with self._pool.connection() as connection:
+            connection.execute(statement.encode(), parameters, prepare=True)
+
     def snapshot(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[TupleRow]]:
         """Every row of each statement, all as of one moment."""
         with self._pool.connection() as connection, connection.transaction():

@@ -1,13 +1,13 @@
 """What a mailbox holds beside its messages: head, labels, counts, documents, and the net changes of `/sync?fold`."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from domain.events import MAX_IDS_PER_EVENT, SYSTEM_LABELS
 from domain.ids import LabelId, MailboxId, MessageId
-from domain.rows import LabelRow
+from domain.rows import LabelRow, MessageRow
 from infra.store.row_tables import LABELS, MESSAGES
 from infra.views.database import Database, of_mailbox
 from projections.mailbox_views import Head, NetChanges
@@ -24,6 +24,13 @@ _DOCUMENTS = (
 _CHANGED = (
     f"SELECT {MESSAGES.columns} FROM messages x WHERE {_LIVE} AND x.changed_seq > %s"
     " ORDER BY x.changed_seq, x.message_id LIMIT %s"
+)
+
+_PAGE = "SELECT labels_since FROM fold_pages WHERE mailbox_id = %s AND next = %s"
+_NOTE_PAGE = (
+    "INSERT INTO fold_pages AS p (mailbox_id, next, labels_since) VALUES (%s, %s, %s)"
+    " ON CONFLICT (mailbox_id, next) DO UPDATE SET labels_since = excluded.labels_since"
+    " WHERE p.labels_since > excluded.labels_since"
 )
 
 
@@ -55,41 +62,60 @@ class MailboxFacts:
 
     def net_changes(self, mailbox_id: MailboxId, since: int, *, limit: int) -> NetChanges:
         """The net changes after `since`; a page ends at a whole seq and may hold a few messages more than `limit`."""
-        rows, labels, head = self._changed(mailbox_id, since, limit + 1)
-        last = len(rows) <= limit
+        found = self._changed(mailbox_id, since, limit + 1)
+        last = len(found.rows) <= limit
+        ended = found.head
         if not last:
-            ended = rows[limit - 1].changed_seq
-            if rows[limit].changed_seq == ended:
-                rows, labels, head = self._changed(mailbox_id, since, limit + 2 * MAX_IDS_PER_EVENT + 1)
-                last = rows[-1].changed_seq == ended
-            rows = [row for row in rows if row.changed_seq <= ended]
-        reached = head if last else ended
+            ended = found.rows[limit - 1].changed_seq
+            if found.rows[limit].changed_seq == ended:
+                found = self._changed(mailbox_id, since, limit + 2 * MAX_IDS_PER_EVENT + 1)
+                last = found.rows[-1].changed_seq == ended
+        reached = found.head if last else ended
+        rows = [row for row in found.rows if row.changed_seq <= reached]
         changed = tuple(summary_json(row) for row in rows if row.destroyed_seq is None)
         removed = tuple(MessageId(row.message_id) for row in rows if row.destroyed_seq is not None)
-        objects = _label_objects(labels)
-        labels_changed = tuple(label for label in objects if since < label["seq"] <= reached)
-        labels_removed = _removed(labels, since, reached)
-        if not last and not labels_changed and not labels_removed:
-            return NetChanges(since, reached, head, changed, removed, None, None, None)
-        counts = {label["id"]: {"total": label["total"], "unread": label["unread"]} for label in objects}
+        if not last:
+            self._database.run(_NOTE_PAGE, (mailbox_id, reached, found.labels_since))
+            return NetChanges(since, reached, found.head, changed, removed, None, None, None)
+        objects = _label_objects(found.labels)
         return NetChanges(
-            since, reached, head, changed, removed, labels_changed, labels_removed, counts if last else None
+            since,
+            reached,
+            found.head,
+            changed,
+            removed,
+            tuple(label for label in objects if label["seq"] > found.labels_since),
+            _removed(found.labels, found.labels_since),
+            {label["id"]: {"total": label["total"], "unread": label["unread"]} for label in objects},
         )
 
-    def _changed(self, mailbox_id: MailboxId, since: int, limit: int) -> tuple[list[Any], list[LabelRow], int]:
-        changed, labels, head = self._database.snapshot(
+    def _changed(self, mailbox_id: MailboxId, since: int, limit: int) -> "_Found":
+        changed, labels, head, page = self._database.snapshot(
             [
                 (_CHANGED, (mailbox_id, mailbox_id, since, limit)),
                 (_LABELS, (mailbox_id, mailbox_id)),
                 (_HEAD, (mailbox_id,)),
+                (_PAGE, (mailbox_id, since)),
             ]
         )
-        rows = [MESSAGES.row(values) for values in changed]
-        return rows, [LABELS.row(values) for values in labels], head[0][0] if head else 0
+        return _Found(
+            [MESSAGES.row(values) for values in changed],
+            [LABELS.row(values) for values in labels],
+            head[0][0] if head else 0,
+            page[0][0] if page else since,
+        )
 
 
-def _removed(rows: Iterable[LabelRow], since: int, until: int) -> tuple[LabelId, ...]:
-    gone = sorted((row.destroyed_seq, row.label_id) for row in rows if since < (row.destroyed_seq or 0) <= until)
+class _Found(NamedTuple):
+    rows: list[MessageRow]
+    labels: list[LabelRow]
+    head: int
+    labels_since: int
+    """Where the first page of these began."""
+
+
+def _removed(rows: Iterable[LabelRow], since: int) -> tuple[LabelId, ...]:
+    gone = sorted((row.destroyed_seq, row.label_id) for row in rows if (row.destroyed_seq or 0) > since)
     return tuple(label_id for _, label_id in gone)
 
 
