@@ -8,6 +8,7 @@ import msgspec
 
 from domain.commands import Refusal
 from domain.search_language import QueryInvalidError
+from domain.stored_form import UnknownTopicError
 from gateways.accounts import AccountsUnavailableError
 from gateways.blobs import BlobMissingError, StorageFullError
 from gateways.http.ports import HttpParts, TooManyUploadsError
@@ -119,6 +120,7 @@ _CODES: dict[type[Exception], str] = {
     BlobMissingError: "body_unavailable",
     MailAlteredError: "body_unavailable",
     AccountsUnavailableError: "unavailable",
+    UnknownTopicError: "unavailable",  # a newer version wrote there: this one waits for its upgrade
     TooManyUploadsError: "too_many_uploads",
     TimeoutError: "unavailable",
 }
