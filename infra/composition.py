@@ -6,7 +6,7 @@ closed to `self._closing` right after it is made.
 
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +42,7 @@ from infra.store.recorder import MailboxRecorder, datastore
 from infra.wakes import Announcer
 
 POOL_SIZE = 16
+STARTS = 3
 
 
 class DatabaseUnreachableError(OperatorError):
@@ -81,21 +82,16 @@ class Parts:
             OperatorError: one line that says why it cannot be used.
         """
         self.settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)
-        url = self.settings.database_url or self._embedded_url()
         try:
-            with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-                check_durability(connection)
-            migrate(url)
+            if self.settings.database_url is not None:
+                return _usable(self.settings.database_url)
+            self._postgres = EmbeddedPostgres(self.settings.data)
+            self._closing.callback(self._postgres.stop)
+            return _started(self._postgres)
         except psycopg.OperationalError as error:
             raise DatabaseUnreachableError(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
-        return url
-
-    def _embedded_url(self) -> str:
-        self._postgres = EmbeddedPostgres(self.settings.data)
-        self._closing.callback(self._postgres.stop)
-        return self._postgres.start()
 
     def look_after_database(self, stop: threading.Event) -> None:
         """Start the embedded Postgres again whenever it died, until `stop`; a server elsewhere is not our care."""
@@ -248,3 +244,19 @@ class Parts:
             domains=frozenset(self.settings.domains),
             operator=accounts_directory.operator_address(self.settings),
         )
+
+
+def _started(postgres: EmbeddedPostgres) -> str:
+    """The embedded server's URL; where it dies before it is used it is started again."""
+    for _again in range(STARTS - 1):
+        with suppress(psycopg.OperationalError):
+            return _usable(postgres.start())
+    return _usable(postgres.start())
+
+
+def _usable(url: str) -> str:
+    """The URL, of a server that is durable and migrated."""
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        check_durability(connection)
+    migrate(url)
+    return url
