@@ -1,6 +1,7 @@
 """The doors through which mail comes in: SMTP and LMTP, each on an event loop of its own."""
 
 import asyncio
+import os
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -52,13 +53,18 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
             try:
                 await server.listen(address.host, address.port)
             except OSError as error:
-                raise OperatorError(f"cannot listen on {address} for {dialect.value}: {error.strerror}") from error
+                raise OperatorError(f"cannot listen on {address} for {dialect.value}: {_reason(error)}") from error
             shown_host, shown_port = server.addresses[0]
             ready(f"{shown_host}:{shown_port}")
             await asyncio.get_running_loop().run_in_executor(None, stop.wait)
             await server.stop(deadline_s=DRAIN_S)
 
     uvloop.run(serve())
+
+
+def _reason(error: OSError) -> str:
+    """Without the sentence that asyncio makes of it."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _limits(settings: Settings) -> Limits:
