@@ -7,7 +7,7 @@ from domain.commands import Command, Outcome
 
 
 class Appender(Protocol):
-    """Appends commands (`infra.store.lane`). A command id seen before, through any process, answers its first outcome."""
+    """Appends commands (`infra.store.lane`). A command id seen before, by any process, answers its first outcome."""
 
     def run(self, command: Command, *, timeout_s: float | None = 60) -> Outcome:
         """Append and wait until durable. Raises `Refusal` where the decision said no: nothing was appended then."""

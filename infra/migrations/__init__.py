@@ -1,4 +1,4 @@
-"""Numbered, forward-only, expand-only changes of the tables, each in a transaction of its own, under one advisory lock."""
+"""Numbered, forward-only, expand-only changes of the tables, each in its own transaction, under one advisory lock."""
 
 import importlib.resources
 import re

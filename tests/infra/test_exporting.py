@@ -42,7 +42,8 @@ class Filled:
     def raw(self) -> dict[str, bytes]:
         """Message id → trace block and content."""
         events = {r.seq: r.event for r in self.bag.reader.recorded(BOX)}
-        rows = self.office.rows("SELECT message_id, delivered_seq, blob FROM messages WHERE mailbox_id = 'm1' ORDER BY 2")
+        columns = "message_id, delivered_seq, blob"
+        rows = self.office.rows(f"SELECT {columns} FROM messages WHERE mailbox_id = 'm1' ORDER BY 2")
         traces = {message_id: events[seq].server.trace.encode() for message_id, seq, _ in rows}  # type: ignore
         return {message_id: traces[message_id] + read_mail(self.office.blobs, blob) for message_id, _, blob in rows}
 
