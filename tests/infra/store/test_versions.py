@@ -134,8 +134,9 @@ class Noting:
     def reached(self, mailbox_id: str, applied_seq: int) -> int:
         return applied_seq
 
-    def apply(self, connection: Any, mailbox_id: str, events: Any) -> None:
+    def apply(self, connection: Any, mailbox_id: str, events: Any) -> int:
         self.applied += [(mailbox_id, event.seq) for event in events]
+        return events[-1].seq
 
     def settle(self) -> None:
         """Nothing to settle."""
