@@ -13,7 +13,7 @@ from domain.decisions import RecordPasswordChange
 from domain.events import Event
 from domain.mailbox_state import MailboxState
 from domain.stored_form import UnknownTopicError
-from infra.followers import Follower, fan_out, lags
+from infra.followers import Follower, fan_out, lags, sweep
 from infra.rebuild import rebuild_mailbox
 from infra.store.mapper import Mapper
 from infra.store.reading import StreamReader
@@ -159,5 +159,6 @@ def test_a_follower_that_meets_a_newer_versions_event_is_not_ready_and_waits_for
         assert lags(connection) == {"noting": (2, 0)}
         upgraded = Mapper({"PasswordChanged.9": ("PasswordChanged", lambda s: s | {"structure": {"by": "owner"}})})
         follower = Follower(given.url, StreamReader(given.recorder, given.keys, upgraded), view)
+        assert sweep(connection, "noting", now_ms=0) == 1
         follower.step(connection)
         assert (view.applied[1:], follower.not_ready) == ([(ahead, 1), (ahead, 2)], None)
