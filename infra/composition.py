@@ -37,6 +37,7 @@ from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError
 from infra.settings import Settings
 from infra.store.lane import Lane
+from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.wakes import Announcer
@@ -101,13 +102,14 @@ class Parts:
     @cached_property
     def pool(self) -> ConnectionPool[Connection[Any]]:
         """Autocommit connections for everything but the lane and the log's readers; broken ones are replaced."""
-        pool = ConnectionPool(
+        pool: ConnectionPool[Connection[Any]] = ConnectionPool(
             self.conninfo,
             min_size=1,
             max_size=POOL_SIZE,
             kwargs={"autocommit": True},
-            check=ConnectionPool.check_connection,
+            check=lambda connection: check_or_drain(pool, connection),
             timeout=10.0,
+            reconnect_timeout=RECONNECT_S,
             open=True,
             name="parts",
         )

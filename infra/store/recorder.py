@@ -6,20 +6,20 @@ there are no notifications: followers read a mailbox after their own cursor.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NoReturn
 from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg import Cursor
+from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, tuple_row
 
 from domain.chain import GENESIS
 from domain.ids import MailboxId
 from infra.store.array_literals import numbers, texts
+from infra.store.liveliness import RECONNECT_S
 from infra.store.mapper import StoredRow, row_from
 
 _COLUMNS = (
@@ -48,9 +48,9 @@ class NoGlobalOrderError(Exception):
 
 
 def datastore(conninfo: str, *, pool_size: int = 4, max_overflow: int = 12) -> PostgresDatastore:
-    """The library's datastore on a libpq connection string, text stream ids, connections checked when lent."""
+    """The library's datastore on a libpq connection string, text stream ids."""
     parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
-    return PostgresDatastore(
+    store = PostgresDatastore(
         dbname=parts.get("dbname", "ledgermail"),
         host=parts.get("host", ""),
         port=parts.get("port", "5432"),
@@ -58,9 +58,10 @@ def datastore(conninfo: str, *, pool_size: int = 4, max_overflow: int = 12) -> P
         password=parts.get("password", ""),
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pre_ping=True,
         originator_id_type="text",
     )
+    store.pool.reconnect_timeout = RECONNECT_S
+    return store
 
 
 class MailboxRecorder(PostgresApplicationRecorder):
@@ -91,33 +92,35 @@ class MailboxRecorder(PostgresApplicationRecorder):
     ) -> NoReturn:
         raise IntegrityError("the log is appended to by commands only (infra.store.lane)")
 
-    @contextmanager
-    def _reading(self) -> Iterator[Cursor[Any]]:
-        """A cursor of the pool. An outage is raised as psycopg's own error, which everybody here waits out, not as the
-        library's, which nobody knows."""
-        try:
-            with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-                yield cursor
-        except PersistenceError as error:
-            if isinstance(error.__cause__, psycopg.Error):
-                raise error.__cause__ from None
-            raise
-
     def rows_after(self, mailbox_id: MailboxId, seq: int, *, limit: int) -> list[StoredRow]:
         """At most `limit` rows of a mailbox after `seq`, in order, with their salts."""
-        with self._reading() as cursor:
-            cursor.execute(SELECT_AFTER, (mailbox_id, seq, limit), prepare=True, binary=True)
-            return [row_from(record) for record in cursor.fetchall()]
+        return [row_from(record) for record in self._records(SELECT_AFTER, (mailbox_id, seq, limit))]
 
     def page(self, mailbox_id: MailboxId, since: int, *, limit: int) -> tuple[list[StoredRow], int | None, bytes]:
         """One round trip: at most `limit` rows after `since`, the head (None: no such mailbox), the hash at `since`."""
-        with self._reading() as cursor:
-            cursor.execute(SELECT_PAGE, (since, mailbox_id, since, since, limit), prepare=True, binary=True)
-            records = cursor.fetchall()
+        records = self._records(SELECT_PAGE, (since, mailbox_id, since, since, limit))
         if not records:
             return [], None, GENESIS
         head, hash_at_since = records[0][8], records[0][9]
         return [row_from(record[:8]) for record in records if record[0] is not None], head, hash_at_since or GENESIS
+
+    def _records(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+        """Asked again, once, where the connection had died while it lay idle. An outage is raised as psycopg's own
+        error, which everybody here waits out, not as the library's, which nobody knows."""
+        try:
+            with self.datastore.get_connection() as connection:
+                try:
+                    return _fetched(connection, statement, parameters)
+                except psycopg.OperationalError:
+                    if not connection.broken:
+                        raise
+            self.datastore.pool.check()  # the server went away: what else lies there is dead, too
+            with self.datastore.get_connection() as connection:
+                return _fetched(connection, statement, parameters)
+        except PersistenceError as error:
+            if isinstance(error.__cause__, psycopg.Error):
+                raise error.__cause__ from None
+            raise
 
     def stream(self, mailbox_id: MailboxId, *, since: int = 0, until: int | None = None) -> Iterator[StoredRow]:
         """All rows of a mailbox after `since`, up to and with `until`, read in pages."""
@@ -139,6 +142,11 @@ class MailboxRecorder(PostgresApplicationRecorder):
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
         """Never, as above."""
         raise NoGlobalOrderError("there is no order across mailboxes: follow wake-ups (infra.followers)")
+
+
+def _fetched(connection: Connection[Any], statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(statement.encode(), parameters, prepare=True, binary=True).fetchall()
 
 
 def head_of(cursor: Cursor[Any], mailbox_id: str | UUID) -> tuple[int, bytes] | None:
