@@ -68,7 +68,7 @@ class EmbeddedPostgres:
         said = ""
         while not stop.wait(every_s):
             cluster = self._cluster
-            if cluster is None or self._lock is None or cluster.postmaster() is not None:
+            if cluster is None or cluster.postmaster() is not None:
                 continue
             try:
                 self.start()

@@ -8,6 +8,7 @@ the server's user and root) is trusted as the database's superuser; there is no 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import stat
@@ -34,6 +35,8 @@ LOG_KEPT_BYTES = 10 * 2**20
 START_LIMIT_S = 300  # recovering 2 GB of WAL after a crash takes a while
 STOP_LIMIT_S = 8
 LAUNCHES = 3
+LOG_LINES_READ = 30
+_FATAL = re.compile("(FATAL|PANIC): +(?!the database system is|terminating connection)")
 
 SETTINGS = f"""\
 # Written by ledgermail at every start: changes here are lost.
@@ -136,12 +139,13 @@ class Cluster:
         return self.account.run([self.programs / "pg_ctl", *command], timeout_s=START_LIMIT_S + 10)
 
     def _reason(self) -> str:
-        """What the log says last, but for the farewell."""
+        """What the log says it died of last and the line before, else what it says last but for the farewell."""
         if not self.log.exists():
             return ""
-        lines = self.log.read_text(errors="replace").splitlines()
+        lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES_READ:]
         said = [line.partition("]")[2].strip() for line in lines if not line.endswith("database system is shut down")]
-        return "; ".join(said[-2:])
+        ends = [n for n, line in enumerate(said, start=1) if _FATAL.match(line)] or [len(said)]
+        return "; ".join(said[max(ends[-1] - 2, 0) : ends[-1]])
 
     def _write_settings(self) -> None:
         configured = self.account.run([self.programs / "pg_config", "--configure"]).stdout

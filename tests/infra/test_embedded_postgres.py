@@ -357,3 +357,25 @@ def test_a_server_that_died_is_started_again_once_however_many_look_after_it(dat
             thread.join(60)
         assert not any(thread.is_alive() for thread in looking)
     assert not running(url)
+
+
+def test_who_looks_after_a_server_goes_on_after_a_start_that_failed(data_folder: Path) -> None:
+    stop = threading.Event()
+    with EmbeddedPostgres(data_folder) as postgres:
+        url = postgres.start()
+        version = data_folder / "postgres" / "cluster" / "PG_VERSION"
+        kept = version.read_text()
+        version.write_text("1\n")
+        postgres.kill()
+        with pytest.raises(PostgresError):
+            postgres.start()
+        looking = threading.Thread(target=postgres.look_after, args=(stop,), kwargs={"every_s": 0.05})
+        looking.start()
+        version.write_text(kept)
+        deadline = time.monotonic() + 60
+        while not running(url):
+            assert time.monotonic() < deadline
+        stop.set()
+        looking.join(60)
+        assert not looking.is_alive()
+    assert not running(url)
