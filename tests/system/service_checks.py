@@ -19,8 +19,8 @@ def wait_until_settled(service: Service, *, within_s: float = 60) -> None:
     with service.parts() as parts, parts.connect() as connection:
 
         def waiting() -> int:
-            count = "SELECT (SELECT count(*) FROM queue_records) + (SELECT count(*) FROM outbox)"
-            (records,) = connection.execute(count).fetchone() or (0,)
+            count = " + ".join(f"(SELECT count(*) FROM {table})" for table in ("queue_records", "outbox", "sending"))
+            (records,) = connection.execute(f"SELECT {count}").fetchone() or (0,)
             return int(records) + sum(behind for behind, _parked in lags(connection).values())
 
         until(lambda: not waiting(), within_s=within_s, what="queue, outbox and followers are settled")
@@ -72,7 +72,8 @@ def assert_each_command_is_there_once(commander: Commander, friend: Person) -> i
 
 
 def _assert_once(answered: Iterable[str], found: Counter[str]) -> None:
-    assert {name: found[name] for name in answered if found[name] != 1} == {}
+    astray = {name: found[name] for name in answered if found[name] != 1}
+    assert not astray
 
 
 def assert_search_finds(person: Person, names: Iterable[str]) -> None:
