@@ -109,8 +109,7 @@ $$;
 CREATE FUNCTION append_commit(
     p_event_mailboxes text[], p_event_seqs bigint[], p_event_topics text[], p_event_states bytea[],
     p_event_times bigint[], p_event_keys text[], p_event_hashes bytea[],
-    p_salt_mailboxes text[], p_salt_seqs bigint[], p_salt_messages text[], p_salts bytea[],
-    p_mailboxes json, p_mailbox_ids text[], p_hashes bytea[], p_heads_before bigint[], p_hashes_before bytea[],
+    p_salt_mailboxes text[], p_salt_seqs bigint[], p_salt_messages text[], p_salts bytea[], p_mailboxes json,
     p_command_mailboxes text[], p_command_ids text[], p_digests bytea[], p_first_seqs bigint[], p_last_seqs bigint[],
     p_answers bytea[], p_holders text[], p_held text[],
     p_messages json, p_memberships json, p_labels json, p_threads json, p_thread_references json, p_drafts json,
@@ -125,29 +124,34 @@ BEGIN
         INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, key_id, hash)
         SELECT * FROM unnest(p_event_mailboxes, p_event_seqs, p_event_topics, p_event_states, p_event_times,
             p_event_keys, p_event_hashes);
-        INSERT INTO message_salts (mailbox_id, seq, message_id, salt)
-        SELECT * FROM unnest(p_salt_mailboxes, p_salt_seqs, p_salt_messages, p_salts);
-        UPDATE mailboxes x SET head = r.head, head_hash = h.hash, recorded_at = r.recorded_at,
-            used_bytes = r.used_bytes, quota_bytes = r.quota_bytes, quota_warned = r.quota_warned,
-            messages = r.messages, last_uid_validity = r.last_uid_validity, sending_blocked = r.sending_blocked,
-            sending_halved = r.sending_halved, erased = r.erased
-        FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint, recorded_at bigint,
-                used_bytes bigint, quota_bytes bigint, quota_warned smallint, messages bigint,
-                last_uid_validity bigint, sending_blocked boolean, sending_halved boolean, erased boolean)
-            JOIN unnest(p_mailbox_ids, p_hashes, p_heads_before, p_hashes_before)
-                AS h (id, hash, head_before, hash_before) ON h.id = r.mailbox_id
-        WHERE x.mailbox_id = r.mailbox_id AND x.head = h.head_before AND x.head_hash = h.hash_before;
-        GET DIAGNOSTICS moved = ROW_COUNT;
-        IF moved <> cardinality(p_mailbox_ids) THEN
-            RAISE EXCEPTION 'lost race: % of % heads had moved', cardinality(p_mailbox_ids) - moved,
-                cardinality(p_mailbox_ids) USING ERRCODE = 'LM001';
+        IF cardinality(p_salts) > 0 THEN
+            INSERT INTO message_salts (mailbox_id, seq, message_id, salt)
+            SELECT * FROM unnest(p_salt_mailboxes, p_salt_seqs, p_salt_messages, p_salts);
         END IF;
-        INSERT INTO wake (mailbox_id, head)
-        SELECT mailbox_id, head FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint);
+        WITH written AS (
+            UPDATE mailboxes x SET head = r.head, head_hash = r.head_hash, recorded_at = r.recorded_at,
+                used_bytes = r.used_bytes, quota_bytes = r.quota_bytes, quota_warned = r.quota_warned,
+                messages = r.messages, last_uid_validity = r.last_uid_validity, sending_blocked = r.sending_blocked,
+                sending_halved = r.sending_halved, erased = r.erased
+            FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint, head_hash bytea,
+                head_before bigint, hash_before bytea, recorded_at bigint, used_bytes bigint, quota_bytes bigint,
+                quota_warned smallint, messages bigint, last_uid_validity bigint, sending_blocked boolean,
+                sending_halved boolean, erased boolean)
+            WHERE x.mailbox_id = r.mailbox_id AND x.head = r.head_before AND x.head_hash = r.hash_before
+            RETURNING x.mailbox_id, x.head
+        )
+        INSERT INTO wake (mailbox_id, head) SELECT mailbox_id, head FROM written;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+        IF moved <> json_array_length(p_mailboxes) THEN
+            RAISE EXCEPTION 'lost race: % of % heads had moved', json_array_length(p_mailboxes) - moved,
+                json_array_length(p_mailboxes) USING ERRCODE = 'LM001';
+        END IF;
     END IF;
-    INSERT INTO blob_references (holder, name)
-    SELECT holder, name FROM unnest(p_holders, p_held) AS given (holder, name) ORDER BY name, holder
-    ON CONFLICT DO NOTHING;
+    IF cardinality(p_held) > 0 THEN
+        INSERT INTO blob_references (holder, name)
+        SELECT holder, name FROM unnest(p_holders, p_held) AS given (holder, name) ORDER BY name, holder
+        ON CONFLICT DO NOTHING;
+    END IF;
     INSERT INTO commands (mailbox_id, command_id, digest, first_seq, last_seq, answer)
     SELECT * FROM unnest(p_command_mailboxes, p_command_ids, p_digests, p_first_seqs, p_last_seqs, p_answers);
 END
@@ -155,10 +159,12 @@ $$;
 
 -- Locks the mailbox rows in id order and, in statements behind the lock (each with a snapshot of its own, so that it sees
 -- what was committed while the lock was waited for), reads the commands seen and what most decisions need: labels,
--- references and the threads that these lead to. Each list is JSON: [mailbox, row].
+-- references and the threads that these lead to, in the generations that the caller takes for the live ones; whether they
+-- are the locked rows tell. Each list is JSON: [mailbox, row].
 CREATE FUNCTION read_commit(
     p_mailboxes text[], p_command_mailboxes text[], p_command_ids text[],
-    p_label_mailboxes text[], p_labels text[], p_reference_mailboxes text[], p_references text[],
+    p_label_mailboxes text[], p_label_generations integer[], p_labels text[],
+    p_reference_mailboxes text[], p_reference_generations integer[], p_references text[],
     OUT locked json, OUT seen json, OUT found_labels json, OUT found_references json,
     OUT found_threads json
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -174,24 +180,22 @@ BEGIN
         JOIN commands c ON c.mailbox_id = n.mailbox_id AND c.command_id = n.command_id;
     IF cardinality(p_labels) > 0 THEN
         SELECT json_agg(json_build_array(x.mailbox_id, row_to_json(x))) INTO found_labels
-        FROM unnest(p_label_mailboxes, p_labels) AS n (mailbox_id, label_id)
-            JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
-            JOIN labels x ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.label_id = n.label_id;
+        FROM unnest(p_label_mailboxes, p_label_generations, p_labels) AS n (mailbox_id, generation, label_id)
+            JOIN labels x ON x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.label_id = n.label_id;
     END IF;
     IF cardinality(p_references) > 0 THEN
         SELECT json_agg(json_build_array(x.mailbox_id, row_to_json(x))) INTO found_references
-        FROM unnest(p_reference_mailboxes, p_references) AS n (mailbox_id, ref)
-            JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+        FROM unnest(p_reference_mailboxes, p_reference_generations, p_references) AS n (mailbox_id, generation, ref)
             JOIN thread_references x
-                ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.ref = n.ref;
+                ON x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.ref = n.ref;
         IF found_references IS NOT NULL THEN
             SELECT json_agg(json_build_array(t.mailbox_id, row_to_json(t))) INTO found_threads
             FROM (
-                SELECT DISTINCT b.mailbox_id, b.generation, x.thread_id
-                FROM unnest(p_reference_mailboxes, p_references) AS n (mailbox_id, ref)
-                    JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+                SELECT DISTINCT x.mailbox_id, x.generation, x.thread_id
+                FROM unnest(p_reference_mailboxes, p_reference_generations, p_references)
+                        AS n (mailbox_id, generation, ref)
                     JOIN thread_references x
-                        ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.ref = n.ref
+                        ON x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.ref = n.ref
             ) AS led
                 JOIN threads t ON t.mailbox_id = led.mailbox_id AND t.generation = led.generation
                     AND t.thread_id = led.thread_id;
