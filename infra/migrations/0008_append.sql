@@ -2,7 +2,8 @@
 
 CREATE FUNCTION write_rows(p_messages json, p_memberships json, p_labels json, p_threads json, p_thread_references json, p_drafts json, p_submissions json, p_documents json) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF p_messages IS NOT NULL THEN
+    -- One statement: what starting one costs is more than what it does where a command stands alone.
+    WITH messages_written AS (
         INSERT INTO messages (mailbox_id, generation, message_id, origin, thread_id, blob, size, received_at,
             listed_at, labels, uids, keywords, has_attachment, summary, delivered_seq, created_seq, changed_seq,
             destroyed_seq, snoozed_until)
@@ -18,9 +19,8 @@ BEGIN
             listed_at = excluded.listed_at, labels = excluded.labels, uids = excluded.uids, keywords =
             excluded.keywords, has_attachment = excluded.has_attachment, summary = excluded.summary, delivered_seq =
             excluded.delivered_seq, created_seq = excluded.created_seq, changed_seq = excluded.changed_seq,
-            destroyed_seq = excluded.destroyed_seq, snoozed_until = excluded.snoozed_until;
-    END IF;
-    IF p_memberships IS NOT NULL THEN
+            destroyed_seq = excluded.destroyed_seq, snoozed_until = excluded.snoozed_until
+    ), memberships_written AS (
         INSERT INTO memberships (mailbox_id, generation, label_id, uid, message_id, listed_at, unread, starred,
             deletion_mark, added_at, added_seq, changed_seq, removed_seq)
         SELECT mailbox_id, generation, label_id, uid, message_id, listed_at, unread, starred, deletion_mark,
@@ -31,9 +31,8 @@ BEGIN
         ON CONFLICT (mailbox_id, generation, label_id, uid) DO UPDATE SET message_id = excluded.message_id,
             listed_at = excluded.listed_at, unread = excluded.unread, starred = excluded.starred, deletion_mark =
             excluded.deletion_mark, added_at = excluded.added_at, added_seq = excluded.added_seq, changed_seq =
-            excluded.changed_seq, removed_seq = excluded.removed_seq;
-    END IF;
-    IF p_labels IS NOT NULL THEN
+            excluded.changed_seq, removed_seq = excluded.removed_seq
+    ), labels_written AS (
         INSERT INTO labels (mailbox_id, generation, label_id, name, parent_id, role, uid_validity, next_uid,
             sort_order, subscribed, total, unread, threads, threads_unread, size, created_seq, changed_seq,
             counts_seq, destroyed_seq)
@@ -49,9 +48,8 @@ BEGIN
             excluded.next_uid, sort_order = excluded.sort_order, subscribed = excluded.subscribed, total =
             excluded.total, unread = excluded.unread, threads = excluded.threads, threads_unread =
             excluded.threads_unread, size = excluded.size, created_seq = excluded.created_seq, changed_seq =
-            excluded.changed_seq, counts_seq = excluded.counts_seq, destroyed_seq = excluded.destroyed_seq;
-    END IF;
-    IF p_threads IS NOT NULL THEN
+            excluded.changed_seq, counts_seq = excluded.counts_seq, destroyed_seq = excluded.destroyed_seq
+    ), threads_written AS (
         INSERT INTO threads (mailbox_id, generation, label_id, thread_id, total, unread, latest_at, created_seq,
             changed_seq)
         SELECT mailbox_id, generation, label_id, thread_id, total, unread, latest_at, created_seq, changed_seq
@@ -59,16 +57,14 @@ BEGIN
             total integer, unread integer, latest_at bigint, created_seq bigint, changed_seq bigint)
         ON CONFLICT (mailbox_id, generation, thread_id, label_id) DO UPDATE SET total = excluded.total, unread =
             excluded.unread, latest_at = excluded.latest_at, created_seq = excluded.created_seq, changed_seq =
-            excluded.changed_seq;
-    END IF;
-    IF p_thread_references IS NOT NULL THEN
-        INSERT INTO thread_references (mailbox_id, generation, ref, thread_id, seen_at)
-        SELECT mailbox_id, generation, ref, thread_id, seen_at
-        FROM json_to_recordset(p_thread_references) AS r (mailbox_id text, generation integer, ref text, thread_id
-            text, seen_at bigint)
-        ON CONFLICT (mailbox_id, generation, ref) DO UPDATE SET thread_id = excluded.thread_id, seen_at =
-            excluded.seen_at;
-    END IF;
+            excluded.changed_seq
+    )
+    INSERT INTO thread_references (mailbox_id, generation, ref, thread_id, seen_at)
+    SELECT mailbox_id, generation, ref, thread_id, seen_at
+    FROM json_to_recordset(p_thread_references) AS r (mailbox_id text, generation integer, ref text, thread_id
+        text, seen_at bigint)
+    ON CONFLICT (mailbox_id, generation, ref) DO UPDATE SET thread_id = excluded.thread_id, seen_at =
+        excluded.seen_at;
     IF p_drafts IS NOT NULL THEN
         INSERT INTO drafts (mailbox_id, generation, draft_id, message_id, revision, created_seq, changed_seq,
             destroyed_seq)

@@ -291,24 +291,34 @@ _threads: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[Mail
 _seen: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[MailboxId, str, bytes, int, int, bytes]])
 
 
+_NOTED = (
+    ("message", "messages"),
+    ("label", "labels"),
+    ("reference", "references"),
+    ("draft", "drafts"),
+    ("submission", "submissions"),
+    ("document", "documents"),
+    ("documents", "document_kinds"),
+    ("document count", "document_counts"),
+    ("thread_messages", "thread_messages"),
+    ("thread", "thread_messages"),
+    ("thread", "threads"),
+)
+"""Under which name in `Rows.asked` the keys of each need are noted."""
+
+
 def _note_asked(rows: Rows, needs: Needs) -> None:
     asked = rows.asked
-    asked.update(("message", key) for key in needs.messages)
-    asked.update(("label", key) for key in needs.labels)
-    asked.update(("reference", key) for key in needs.references)
-    asked.update(("draft", key) for key in needs.drafts)
-    asked.update(("submission", key) for key in needs.submissions)
-    asked.update(("document", key) for key in needs.documents)
-    asked.update(("documents", kind) for kind in needs.document_kinds)
-    asked.update(("document count", kind) for kind in needs.document_counts)
+    for name, field in _NOTED:
+        if keys := getattr(needs, field):
+            asked.update([(name, key) for key in keys])
     if needs.all_labels:
         asked.add(("labels", "*"))
     if needs.sending:
         asked.add(("sending", "*"))
-    asked.update(("thread_messages", key) for key in needs.thread_messages)
     rows.whole_threads.update(needs.thread_messages)
-    asked.update(("thread", key) for key in needs.thread_messages + needs.threads)
-    _note_whole_threads(rows)
+    if rows.messages or rows.threads:
+        _note_whole_threads(rows)
 
 
 def _note_whole_threads(rows: Rows) -> None:

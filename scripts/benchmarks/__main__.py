@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from infra.seldom_collecting import collect_seldom
 from scripts.benchmarks import (
     append,
     bytes_per_message,
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     _allow_many_files()
+    collect_seldom()  # as each process of the service does: what is measured in this process is theirs
     figures: list[Figure] = []
     settings: dict[str, Any] = _machine(sizes)
     interrupted = False
