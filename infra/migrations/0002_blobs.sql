@@ -21,12 +21,12 @@ CREATE INDEX blob_references_name ON blob_references (name);
 -- the collector deletes under FOR UPDATE, so a reference to what was collected fails instead of dangling. What a foreign
 -- key would do, but for all the rows of a statement at once: row by row it was an eighth of an append.
 CREATE FUNCTION blobs_of_references_stand() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
-DECLARE
-    locked bigint;
 BEGIN
-    SELECT count(*) INTO locked
-    FROM (SELECT FROM blobs WHERE name IN (SELECT name FROM held) ORDER BY name FOR KEY SHARE) AS standing;
-    IF locked <> (SELECT count(DISTINCT name) FROM held) THEN
+    -- In the order of the rows inserted, which whoever inserts several gives as that of their names.
+    PERFORM FROM held LEFT JOIN LATERAL (
+        SELECT blobs.name FROM blobs WHERE blobs.name = held.name FOR KEY SHARE
+    ) AS locked ON true WHERE locked.name IS NULL;
+    IF FOUND THEN
         RAISE foreign_key_violation USING MESSAGE = 'a reference to a blob that is not there';
     END IF;
     RETURN NULL;
