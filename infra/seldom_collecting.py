@@ -1,7 +1,7 @@
 """How often a process of the service looks for garbage in cycles, of which it makes hardly any.
 
-Left as it comes, Python looks after every 700 containers made, and a gathered append makes thousands that live until its
-end: a fifth of a lane's time went into finding nothing.
+Left as it comes, Python looks after every 700 containers made, and a gathered append makes thousands that live until
+its end: a fifth of a lane's time went into finding nothing.
 """
 
 import gc

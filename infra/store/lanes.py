@@ -1,7 +1,7 @@
 """Several lanes side by side in one process: while Postgres works for one, Python decides for another.
 
-A mailbox always has the same lane, so that lanes never wait for each other's locks and the order of a mailbox's commands
-is the order in which they were handed in.
+A mailbox always has the same lane, so that lanes never wait for each other's locks and the order of a mailbox's
+commands is the order in which they were handed in.
 """
 
 from collections.abc import Callable, Sequence

@@ -21,6 +21,7 @@ from scripts.benchmarks import (
     ingest,
     mailbox_sizes,
     rebuilding,
+    starting,
     sync_load,
 )
 from scripts.benchmarks.report import Figure, table, write_json
@@ -30,6 +31,7 @@ from scripts.benchmarks.stage import Stage, say, stage
 Measure = Callable[[Stage], Iterator[Figure]]
 
 ROWS: dict[str, tuple[Measure, str]] = {
+    starting.ROW: (starting.measure, "from the call to serving"),
     append.ROW: (append.measure, "appending with the views in step"),
     mailbox_sizes.ROW: (mailbox_sizes.measure, "every question and change in a small and a large mailbox"),
     sync_load.ROW: (sync_load.measure, "/sync one event behind over HTTP, alone and under ingest"),
