@@ -54,7 +54,8 @@ def lead_references(asks: Asks, sets: Sequence[Written], generation: int | None 
 
 def row_parameters(sets: Sequence[Written], generation: int | None = None) -> list[str | None]:
     """The parameters of `write_rows`: the touched rows of each table as a JSON array, None where there are none."""
-    return [_array(sets, place, generation) for place in _PLACES]
+    prefixed = [(item, _prefix(item.rows.mailbox, generation)) for item in sets]
+    return [_array(prefixed, place) for place in _PLACES]
 
 
 def _last_threads(led: Iterable[tuple[ThreadId, ThreadId]]) -> dict[ThreadId, ThreadId]:
@@ -68,21 +69,18 @@ def _last_threads(led: Iterable[tuple[ThreadId, ThreadId]]) -> dict[ThreadId, Th
     return last
 
 
-def _array(sets: Iterable[Written], place: str, generation: int | None) -> str | None:
-    encoded = [
-        _prefixed(item.rows.mailbox, getattr(item.rows, place)[key], generation)
-        for item in sets
-        for key in getattr(item.touched, place)
-    ]
-    return (b"[" + b",".join(encoded) + b"]").decode() if encoded else None
+def _prefix(mailbox: MailboxRow, generation: int | None) -> bytes:
+    """What the JSON of each of a mailbox's rows begins with."""
+    return b'{"mailbox_id":"%b","generation":%d,' % (mailbox.mailbox_id.encode(), generation or mailbox.generation)
 
 
-def _prefixed(mailbox: MailboxRow, row: Any, generation: int | None) -> bytes:
-    place = b'{"mailbox_id":"%b","generation":%d,' % (
-        mailbox.mailbox_id.encode(),
-        generation or mailbox.generation,
-    )
-    return place + without_nul(_encode(row))[1:]
+def _array(prefixed: Iterable[tuple[Written, bytes]], place: str) -> str | None:
+    encoded: list[bytes] = []
+    for item, prefix in prefixed:
+        if touched := getattr(item.touched, place):
+            rows = getattr(item.rows, place)
+            encoded += [prefix + _encode(rows[key])[1:] for key in touched]
+    return without_nul(b"[" + b",".join(encoded) + b"]").decode() if encoded else None
 
 
 def mailbox_parameter(sets: Sequence[Written]) -> str | None:
