@@ -36,7 +36,7 @@ def submission_queued(step: Step, event: e.SubmissionQueued) -> None:
         draft_id=event.draft_id,
         status="queued",
         recipients=[RecipientStatus(address, "queued") for address in addresses],
-        queued_at=step.at,
+        queued_at=unix_ms(event.queued_at),
         send_at=unix_ms(event.send_at),
         undo_until=unix_ms(event.undo_until),
         stream=event.stream,
@@ -44,7 +44,7 @@ def submission_queued(step: Step, event: e.SubmissionQueued) -> None:
         changed_seq=step.seq,
         waiting=True,
     )
-    step.rows.sent.append((step.at, event.recipient_count))
+    step.rows.sent.append((unix_ms(event.queued_at), event.recipient_count))
     step.touched.submissions[event.submission_id] = None
 
 
