@@ -60,7 +60,7 @@ _FORGET_SALTS = (
     "DELETE FROM message_salts s USING ("
     " SELECT n.mailbox_id, n.origin AS message_id FROM unnest(%(m)s::text[], %(o)s::text[]) AS n(mailbox_id, origin)"
     " UNION SELECT x.mailbox_id, x.message_id FROM unnest(%(m)s::text[], %(o)s::text[]) AS n(mailbox_id, origin)"
-    " JOIN messages x ON x.mailbox_id = n.mailbox_id AND x.origin = n.origin) AS gone"
+    " JOIN messages x ON x.mailbox_id = n.mailbox_id AND x.origin = n.origin AND x.origin <> x.message_id) AS gone"
     " WHERE s.mailbox_id = gone.mailbox_id AND s.message_id = gone.message_id"
 )
 _FORGOTTEN = (

@@ -82,6 +82,8 @@ CREATE INDEX messages_unread ON messages (mailbox_id, generation, listed_at DESC
 CREATE INDEX messages_changed ON messages (mailbox_id, generation, changed_seq);
 CREATE INDEX messages_delivered ON messages (mailbox_id, generation, delivered_seq DESC) WHERE destroyed_seq IS NULL;
 CREATE INDEX messages_by_thread ON messages (mailbox_id, generation, thread_id) WHERE destroyed_seq IS NULL;
+-- Messages that a joining of threads moved under new ids, found by the first one.
+CREATE INDEX messages_moved ON messages (mailbox_id, origin) WHERE origin <> message_id;
 CREATE INDEX messages_snoozed ON messages (snoozed_until) WHERE snoozed_until IS NOT NULL;
 
 CREATE TABLE memberships (

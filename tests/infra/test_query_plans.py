@@ -5,6 +5,7 @@ service uses, in a mailbox of 20,000 messages beside others.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from infra.blob_references import touch
 from infra.file_keys import FileKeys
 from infra.store.lane import Lane
 from infra.store.recorder import MailboxRecorder, datastore
+from infra.timers import forget_messages
 from infra.views.database import Database, reading_pool
 from infra.views.mailbox_facts import MailboxFacts
 from infra.views.mailbox_records import MailboxRecords
@@ -253,3 +255,13 @@ def test_a_command_costs_what_it_touches_and_no_more(command: Any, most_rows: in
     plans.found.clear()
     assert lane.run(command).seq > EVENTS
     plans.assert_cheap(most_rows)
+
+
+def test_forgetting_costs_what_is_forgotten(filled: str) -> None:
+    plans = Plans()
+    with psycopg.connect(filled, autocommit=True) as connection:
+        connection.execute("INSERT INTO forgetting SELECT 'm1', 'e' || n, 0 FROM generate_series(10000, 10050) n")
+        connection.add_notice_handler(plans.hear)
+        assert forget_messages(NOW_MS, connect=lambda: nullcontext(connection)) == 51
+        plans.assert_cheap(most_rows=400)
+        assert connection.execute("SELECT FROM message_salts WHERE message_id IN ('e10000', 'e10050')").rowcount == 0
