@@ -281,10 +281,15 @@ class Lane:
                 wire.ask("COMMIT")
                 wire.round_trip()
         except BaseException:
-            if not wire.is_closed:
-                wire.roll_back()
+            self._roll_back(wire)
             raise
         self._answer(batch)
+
+    def _roll_back(self, wire: Wire) -> None:
+        try:
+            wire.roll_back()
+        except psycopg.Error:
+            self._drop_connection()
 
     def _decide(self, wire: Wire, gathered: list[_Waiting]) -> _Batch:
         """Lock, read and decide; again with more rows while a decision or a view asks for them."""

@@ -8,6 +8,7 @@ are loaded by psycopg's own adapters.
 import re
 import select
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 from typing import Any, Protocol
@@ -122,10 +123,14 @@ class Wire:
             raise failure
 
     def roll_back(self) -> None:
-        """End the transaction that a failure left open; what was queued and not sent is forgotten by the next one.
+        """End the transaction that a failure left open, and with it what was queued and not sent yet.
 
-        Raises: psycopg.Error
+        Raises: psycopg.Error: the connection is then to be closed.
         """
+        if self._asked:
+            # By itself: behind a statement that fails a pipeline runs nothing, not even a rollback.
+            with suppress(psycopg.DatabaseError):
+                self.round_trip()
         self.ask("ROLLBACK")
         self.round_trip()
 
