@@ -107,7 +107,7 @@ class PostgresQueue:
     def __init__(self, connect: Connect, *, clock_ms: Callable[[], int] | None = None) -> None:
         self._connect = connect
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
-        self._puts = Gathering(self._put_all)
+        self._puts = Gathering(self.put_all)
 
     def expect(self, blob: str, *, size_bytes: int) -> None:
         """The object that is about to be put is touched; waits for a collector that is deleting an older one."""
@@ -118,6 +118,13 @@ class PostgresQueue:
     def put(self, record: QueueRecord) -> None:
         """Take a record; durable on return, its object touched and held in the same commit. Safe to repeat."""
         self._puts.run(record)
+
+    def put_all(self, records: Sequence[QueueRecord]) -> None:
+        """Take many records in one commit; see `Queue.put_all`."""
+        with self._session() as connection:
+            with connection.pipeline(), connection.transaction():
+                put_records(connection, records, now_ms=self._clock_ms())
+            _notify(connection)
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """At most `limit` records that are due, for `lease_s` seconds; one that cannot be read is put off."""
@@ -162,12 +169,6 @@ class PostgresQueue:
             connection.execute(_BURY, letter)
             self._settle(connection, [(acceptance_id, recipient)])
         _log.error("dead letter: %s, recipient %s: %s", acceptance_id, recipient, shown(error))
-
-    def _put_all(self, records: Sequence[QueueRecord]) -> None:
-        with self._session() as connection:
-            with connection.pipeline(), connection.transaction():
-                put_records(connection, records, now_ms=self._clock_ms())
-            _notify(connection)
 
     def _settle(self, connection: Connection[Any], pairs: Sequence[tuple[str, int]]) -> None:
         now = self._clock_ms()
