@@ -1,7 +1,7 @@
 """The queue as tables of Postgres: leases by `FOR UPDATE SKIP LOCKED`, puts of many threads in one commit.
 
-Only `put`, `postpone` and `bury` wait for the disk. A lease or a `done` that a crash of the server forgets is done
-again, and delivery is idempotent. NOTIFY is a hint to workers, sent after the commit; a poll stands behind it.
+What a worker did and did not come to tell is done again, and delivery is idempotent. NOTIFY is a hint to workers, sent
+after the commit; a poll stands behind it.
 """
 
 import logging
@@ -112,7 +112,6 @@ class PostgresQueue:
     def expect(self, blob: str, *, size_bytes: int) -> None:
         """The object that is about to be put is touched; waits for a collector that is deleting an older one."""
         with self._session() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             blob_references.touch(connection, {blob: size_bytes})
 
     def put(self, record: QueueRecord) -> None:
@@ -131,7 +130,6 @@ class PostgresQueue:
         now = self._clock_ms()
         place = {"now": now, "limit": limit, "worker": worker, "until": now + int(lease_s * 1000)}
         with self._session() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             rows = connection.execute(_LEASE, place).fetchall()
             if not rows:
                 return []
@@ -144,7 +142,6 @@ class PostgresQueue:
         if not pairs:
             return
         with self._session() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             self._settle(connection, pairs)
 
     def postpone(self, leased: Leased, recipient: int, *, due_at: int, failures: int, error: str) -> None:
