@@ -292,7 +292,10 @@ class SubmissionPersonal(msgspec.Struct, frozen=True):
 
 
 class SubmissionQueued(Event, frozen=True, kw_only=True):
-    """A message was handed over for sending; it leaves at `send_at`, and until `undo_until` can be called back."""
+    """A message was handed over for sending; it leaves at `send_at`, and until `undo_until` can be called back.
+
+    `queued_at` is when, by the clock that limits go by: what is recorded never goes back, a clock put right does.
+    """
 
     TOPIC = "SubmissionQueued"
     submission_id: SubmissionId
@@ -300,6 +303,7 @@ class SubmissionQueued(Event, frozen=True, kw_only=True):
     draft_id: DraftId
     identity_id: str | None
     recipient_count: int
+    queued_at: str
     send_at: str
     undo_until: str
     stream: str

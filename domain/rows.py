@@ -154,7 +154,8 @@ class RecipientStatus(msgspec.Struct):
 
 
 class SubmissionRow(msgspec.Struct):
-    """A submission. `waiting` says that its outbox row still stands, so that it can be undone."""
+    """A submission. `waiting` says that its outbox row still stands, so that it can be undone; `queued_at` is by the
+    clock that limits go by, and may lie before or after when it was recorded."""
 
     submission_id: SubmissionId
     message_id: MessageId

@@ -77,6 +77,7 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
                 draft_id=draft_id,
                 identity_id=self.identity_id,
                 recipient_count=len(self.recipients),
+                queued_at=rfc3339(appending.context.now_ms),
                 send_at=rfc3339(self.send_at_ms),
                 undo_until=undo_until,
                 stream=self.stream,

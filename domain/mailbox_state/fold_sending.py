@@ -47,7 +47,7 @@ def queued(mailbox: Mailbox, event: SubmissionQueued, when: When) -> None:
         message_id=event.message_id,
         draft_id=event.draft_id,
         recipients=recipients,
-        queued_at=when.recorded_at,
+        queued_at=unix_ms(event.queued_at),
         send_at=unix_ms(event.send_at),
         undo_until=unix_ms(event.undo_until),
         stream=event.stream,

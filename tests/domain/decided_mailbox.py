@@ -111,7 +111,8 @@ class DecidedMailbox:
         changes(rows, self._recorded(events, rows.mailbox.head))
 
     def _recorded(self, events: Iterable[Event], head: int) -> list[RecordedEvent]:
-        return [RecordedEvent(head + n, e.TOPIC, self.now_ms, e) for n, e in enumerate(events, start=1)]
+        at = max(self.now_ms, self.rows.mailbox.recorded_at)  # what is recorded never goes back
+        return [RecordedEvent(head + n, e.TOPIC, at, e) for n, e in enumerate(events, start=1)]
 
 
 PERSONAL = MessagePersonal(from_=(Mailaddress("Bob", "bob@example.com"),), subject="Lunch")

@@ -171,6 +171,7 @@ class History:
                 draft_id=draft_id,
                 identity_id=None,
                 recipient_count=len(recipients),
+                queued_at=rfc3339(self.now()),
                 send_at=rfc3339(self.now() + 10_000),
                 undo_until=rfc3339(self.now() + 10_000),
                 stream="personal",

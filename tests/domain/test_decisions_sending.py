@@ -81,6 +81,7 @@ def test_sending_a_draft_moves_its_message_to_sent_and_queues_it(mailbox: Decide
             draft_id=draft_id,
             identity_id=None,
             recipient_count=2,
+            queued_at=rfc3339(NOW_MS),
             send_at=rfc3339(NOW_MS),
             undo_until=rfc3339(UNDO_MS),
             stream="personal",
@@ -157,6 +158,18 @@ def test_the_messages_of_a_minute_are_counted_and_the_time_to_wait_is_told(mailb
     assert refused.value.retry_after_s == 40
     mailbox.now_ms += 39_500
     mailbox.run(SubmitNew, **envelope(message=composed(), per_minute=2))
+
+
+def test_a_clock_put_right_after_it_was_ahead_neither_blocks_sending_nor_lifts_the_limits(
+    mailbox: DecidedMailbox,
+) -> None:
+    mailbox.now_ms += 3 * DAY_MS
+    send(mailbox)
+    mailbox.now_ms -= 3 * DAY_MS
+    for _ in range(2):
+        mailbox.run(SubmitNew, **envelope(message=composed(), per_minute=2))
+    with pytest.raises(refusals.RateLimitedError):
+        mailbox.run(SubmitNew, **envelope(message=composed(), per_minute=2))
 
 
 def test_a_day_is_a_sliding_window_too() -> None:
