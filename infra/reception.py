@@ -13,7 +13,7 @@ import psycopg
 
 from domain.addresses import EmailAddress
 from domain.ids import MailboxId
-from gateways.blobs import Blobs, StorageFullError, mail_blob_name
+from gateways.blobs import Blobs, mail_blob_name
 from gateways.directory import OPEN, SUSPENDED, Directory, DirectoryEntry
 from gateways.envelope import Envelope
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
@@ -89,7 +89,7 @@ class QueueReception:
             self._take(mails)
         except (OSError, QueueUnavailableError, psycopg.OperationalError, psycopg.InterfaceError) as outage:
             return [_unavailable(outage)] * len(mails)
-        except (StorageFullError, psycopg.Error) as error:
+        except Exception as error:  # noqa: BLE001 - handed to those whose mail it was
             if len(mails) > 1:
                 return [outcome for mail in mails for outcome in self.accept_all([mail])]
             return [_unavailable(error) if isinstance(error, psycopg.Error) else error]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -129,6 +130,16 @@ def test_of_mails_accepted_together_only_the_one_for_which_there_is_no_room_is_r
     first, second, third = office.reception.accept_all(mails)
     assert (first, third) == (None, None)
     assert isinstance(second, StorageFullError)
+    accepted = {mails[0][0].acceptance_id, mails[2][0].acceptance_id}
+    assert {row[0] for row in office.rows("SELECT acceptance_id FROM queue_records")} == accepted
+
+
+def test_of_mails_accepted_together_one_whose_record_cannot_be_written_fails_alone(office: PostOffice) -> None:
+    mails = [whole(office, number) for number in range(3)]
+    mails[1] = (msgspec.structs.replace(mails[1][0], helo="\ud800"), mails[1][1])
+    first, second, third = office.reception.accept_all(mails)
+    assert (first, third) == (None, None)
+    assert isinstance(second, UnicodeEncodeError)
     accepted = {mails[0][0].acceptance_id, mails[2][0].acceptance_id}
     assert {row[0] for row in office.rows("SELECT acceptance_id FROM queue_records")} == accepted
 
