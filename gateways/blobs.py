@@ -4,7 +4,7 @@ The names are part of the contract, so that backups, exports and another adapter
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -127,6 +127,13 @@ class Blobs(Protocol):
 
     def put(self, name: str, data: bytes) -> None:
         """Make `data` the object `name`, with the guarantees of `commit`.
+
+        Raises: StorageFullError
+        """
+        ...
+
+    def put_all(self, objects: Mapping[str, bytes]) -> None:
+        """`put` for many, name → content, with their flushes shared. Where it raises, any of them may be there.
 
         Raises: StorageFullError
         """

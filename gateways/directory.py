@@ -1,5 +1,6 @@
 """The port to the directory: which mailbox an address leads to."""
 
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -28,4 +29,8 @@ class Directory(Protocol):
         The postmaster and abuse of every served domain, and `postmaster` alone, lead to the operator's mailbox
         (RFC 5321 section 4.5.1, RFC 2142 section 4). An opening that was interrupted is finished first.
         """
+        ...
+
+    def find_all(self, addresses: Collection[str]) -> Mapping[str, DirectoryEntry]:
+        """`find` for many at once; those where nobody is are left out."""
         ...

@@ -61,6 +61,10 @@ class Queue(Protocol):
         """Take a record; durable on return, its object held. A record whose key waits already is left as it is."""
         ...
 
+    def put_all(self, records: Sequence[QueueRecord]) -> None:
+        """`put` for many in one commit: all of them or, where it raises, none. Safe to repeat."""
+        ...
+
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """At most `limit` records that are due, the longest due first; nobody else gets them for `lease_s` seconds."""
         ...

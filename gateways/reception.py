@@ -4,6 +4,7 @@ All calls block; a server on an event loop makes them from a bounded pool of thr
 """
 
 import enum
+from collections.abc import Sequence
 from typing import Protocol
 
 from domain.addresses import EmailAddress
@@ -61,6 +62,10 @@ class Reception(Protocol):
         """
         ...
 
+    def recall(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict | None:
+        """What `judge` would say, where that is known without waiting for anything; never blocks."""
+        ...
+
     def spool(self) -> Spool:
         """Room for the content of one more message.
 
@@ -76,4 +81,9 @@ class Reception(Protocol):
 
         Raises: StorageFullError, TemporarilyUnavailableError; then nothing is kept and the caller discards the spool.
         """
+        ...
+
+    def accept_all(self, mails: Sequence[tuple[Envelope, bytes]]) -> Sequence[Exception | None]:
+        """`accept` for messages that came whole, with flushes shared: for each, what it raises, or None where it lies
+        as safely as after an `accept` of its own."""
         ...

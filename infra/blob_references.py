@@ -21,13 +21,13 @@ from psycopg.rows import scalar_row
 Session = Connection[Any] | Cursor[Any]
 """An open connection or cursor, whose transaction is the caller's."""
 
-_TOUCH = """
+TOUCH = """
     INSERT INTO blobs (name, size, touched_at)
     SELECT name, size, clock_timestamp() FROM unnest(%s::text[], %s::bigint[]) AS given (name, size) ORDER BY name
     ON CONFLICT (name) DO UPDATE
     SET size = excluded.size, touched_at = greatest(blobs.touched_at, excluded.touched_at), marked_at = NULL
 """
-_HOLD = """
+HOLD = """
     INSERT INTO blob_references (holder, name)
     SELECT holder, name FROM unnest(%s::text[], %s::text[]) AS given (holder, name) ORDER BY name, holder
     ON CONFLICT DO NOTHING
@@ -47,7 +47,7 @@ def touch(cur: Session, sizes: Mapping[str, int]) -> None:
     Waits for a collector that is deleting one of them. One call a transaction: two could lock against the order.
     """
     if sizes:
-        cur.execute(_TOUCH, (list(sizes), list(sizes.values())))
+        cur.execute(TOUCH, (list(sizes), list(sizes.values())))
 
 
 def hold(cur: Session, holder: str, names: Iterable[str]) -> None:
@@ -62,7 +62,7 @@ def hold_many(cur: Session, names: Mapping[str, Iterable[str]]) -> None:
     """`hold` for many holders in one statement; holder → names."""
     pairs = [(holder, name) for holder, held in names.items() for name in held]
     if pairs:
-        cur.execute(_HOLD, ([holder for holder, _ in pairs], [name for _, name in pairs]))
+        cur.execute(HOLD, ([holder for holder, _ in pairs], [name for _, name in pairs]))
 
 
 def release(cur: Session, holder: str) -> None:

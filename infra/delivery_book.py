@@ -1,4 +1,4 @@
-"""What delivery keeps beside the log, on Postgres. A commit here needs no flush of its own: the append's comes after.
+"""What delivery keeps beside the log, on Postgres.
 
 A sender that missed our 250 sends the message again, as another acceptance. The first acceptance of a (mailbox,
 fingerprint) is registered before the append; whoever delivers the message, original or repeat, uses the first one's
@@ -45,7 +45,6 @@ class PostgresBook:
     def enter(self, entries: Sequence[Entry]) -> Mapping[tuple[str, MailboxId], str]:
         """Touches, holds, extracts and first acceptances in one transaction."""
         with self._connect() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             _take_attachments(connection, entries)
             store_extracts(connection, {entry.blob: entry.parsed for entry in entries})
             return self._first_acceptances(connection, entries)

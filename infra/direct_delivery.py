@@ -83,7 +83,6 @@ class DirectDelivery:
     def _stored(self, arrivals: Sequence[Arrival]) -> "list[_Stored]":
         stored = [_read(arrival) for arrival in arrivals]
         with self._connect() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")  # the append's flush comes after
             blob_references.touch(connection, {one.blob: len(one.arrival.content) for one in stored})
             store_extracts(connection, {one.blob: one.parsed for one in stored})
         for one, attachments in zip(stored, self._putting.map(self._put, stored), strict=True):

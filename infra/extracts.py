@@ -1,10 +1,10 @@
 """What one reading of an object gave, kept once per object and parser version: made again where it is missing."""
 
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import zstandard
 from psycopg import Connection, Cursor
 
 from gateways.mime.parse import parse
@@ -52,10 +52,10 @@ def store_extracts(session: Connection[Any] | Cursor[Any], read: Mapping[str, Pa
 
 
 def packed(parsed: ParsedMessage) -> bytes:
-    """The stored form: msgpack, compressed."""
-    return zlib.compress(msgspec.msgpack.encode(parsed), _LEVEL)
+    """The stored form: msgpack, compressed by Zstandard (RFC 8878)."""
+    return zstandard.compress(msgspec.msgpack.encode(parsed), _LEVEL)
 
 
 def unpacked(stored: bytes) -> ParsedMessage:
     """What `packed` was given."""
-    return msgspec.msgpack.decode(zlib.decompress(stored), type=ParsedMessage)
+    return msgspec.msgpack.decode(zstandard.decompress(stored), type=ParsedMessage)

@@ -1,7 +1,7 @@
 """The queue as tables of Postgres: leases by `FOR UPDATE SKIP LOCKED`, puts of many threads in one commit.
 
-Only `put`, `postpone` and `bury` wait for the disk. A lease or a `done` that a crash of the server forgets is done
-again, and delivery is idempotent. NOTIFY is a hint to workers, sent after the commit; a poll stands behind it.
+What a worker did and did not come to tell is done again, and delivery is idempotent. NOTIFY is a hint to workers, sent
+after the commit; a poll stands behind it.
 """
 
 import logging
@@ -25,11 +25,13 @@ CHANNEL = "ledgermail_queue"
 _log = logging.getLogger(__name__)
 
 _PUT = (
-    "INSERT INTO queue_records (acceptance_id, record, open, accepted_at, due_at)"
+    f"WITH touched AS ({blob_references.TOUCH}), held AS ({blob_references.HOLD})"  # noqa: S608 - constants only
+    " INSERT INTO queue_records (acceptance_id, record, open, accepted_at, due_at)"
     " SELECT n.id, n.record, ARRAY(SELECT generate_series(0, n.recipients - 1)), n.at, 0"
     " FROM unnest(%s::text[], %b::bytea[], %s::integer[], %s::bigint[]) AS n(id, record, recipients, at) ORDER BY n.id"
     " ON CONFLICT (acceptance_id) DO NOTHING"
 )
+"""One statement: three cost a client more than the server needs for the work."""
 _LEASE = (
     "WITH due AS MATERIALIZED (SELECT acceptance_id FROM queue_records WHERE due_at <= %(now)s"
     " ORDER BY due_at, acceptance_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
@@ -107,24 +109,28 @@ class PostgresQueue:
     def __init__(self, connect: Connect, *, clock_ms: Callable[[], int] | None = None) -> None:
         self._connect = connect
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
-        self._puts = Gathering(self._put_all)
+        self._puts = Gathering(self.put_all)
 
     def expect(self, blob: str, *, size_bytes: int) -> None:
         """The object that is about to be put is touched; waits for a collector that is deleting an older one."""
         with self._session() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             blob_references.touch(connection, {blob: size_bytes})
 
     def put(self, record: QueueRecord) -> None:
         """Take a record; durable on return, its object touched and held in the same commit. Safe to repeat."""
         self._puts.run(record)
 
+    def put_all(self, records: Sequence[QueueRecord]) -> None:
+        """Take many records in one commit; see `Queue.put_all`."""
+        with self._session() as connection:
+            put_records(connection, records, now_ms=self._clock_ms())
+            _notify(connection)
+
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """At most `limit` records that are due, for `lease_s` seconds; one that cannot be read is put off."""
         now = self._clock_ms()
         place = {"now": now, "limit": limit, "worker": worker, "until": now + int(lease_s * 1000)}
         with self._session() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             rows = connection.execute(_LEASE, place).fetchall()
             if not rows:
                 return []
@@ -137,7 +143,6 @@ class PostgresQueue:
         if not pairs:
             return
         with self._session() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             self._settle(connection, pairs)
 
     def postpone(self, leased: Leased, recipient: int, *, due_at: int, failures: int, error: str) -> None:
@@ -162,12 +167,6 @@ class PostgresQueue:
             connection.execute(_BURY, letter)
             self._settle(connection, [(acceptance_id, recipient)])
         _log.error("dead letter: %s, recipient %s: %s", acceptance_id, recipient, shown(error))
-
-    def _put_all(self, records: Sequence[QueueRecord]) -> None:
-        with self._session() as connection:
-            with connection.pipeline(), connection.transaction():
-                put_records(connection, records, now_ms=self._clock_ms())
-            _notify(connection)
 
     def _settle(self, connection: Connection[Any], pairs: Sequence[tuple[str, int]]) -> None:
         now = self._clock_ms()
@@ -196,10 +195,13 @@ class PostgresQueue:
 
 
 def put_records(session: Connection[Any] | Cursor[Any], records: Sequence[QueueRecord], *, now_ms: int) -> None:
-    """Put records within the caller's transaction, their objects touched and held."""
-    blob_references.touch(session, {record.blob: record.envelope.size_bytes for record in records})
-    blob_references.hold_many(session, {queue_holder(record.acceptance_id): [record.blob] for record in records})
+    """Put records in one statement, their objects touched and held: within the caller's transaction, or as one."""
+    touched = {record.blob: record.envelope.size_bytes for record in records}
     columns = (
+        list(touched),
+        list(touched.values()),
+        [queue_holder(record.acceptance_id) for record in records],
+        [record.blob for record in records],
         [record.acceptance_id for record in records],
         [encoded(record) for record in records],
         [len(record.envelope.recipients) for record in records],

@@ -6,7 +6,7 @@ its hold. What a crash leaves between the two is an object that nobody holds, an
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -55,14 +55,14 @@ class QueueReception:
         """Whether mail for `recipient` is taken; see `Reception.judge`."""
         if recipient.domain and recipient.domain not in self._domains:
             return Verdict.NOT_SERVED
-        entry, free_bytes = self._known.of(recipient.canonical, self._look_up)
-        if _is_role(recipient):
-            return Verdict.ACCEPT
-        if entry is None:
-            return Verdict.UNKNOWN_MAILBOX
-        if entry.state != OPEN:
-            return Verdict.SUSPENDED if entry.state == SUSPENDED else Verdict.UNKNOWN_MAILBOX
-        return Verdict.ACCEPT if free_bytes > 0 and (size_bytes or 0) <= free_bytes else Verdict.FULL
+        return _verdict(recipient, size_bytes, self._known.of(recipient.canonical, self._look_up))
+
+    def recall(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict | None:
+        """What `judge` would say from memory; see `Reception.recall`."""
+        if recipient.domain and recipient.domain not in self._domains:
+            return Verdict.NOT_SERVED
+        known = self._known.recall(recipient.canonical)
+        return None if known is None else _verdict(recipient, size_bytes, known)
 
     def spool(self) -> Spool:
         """Room for the content of one more message."""
@@ -80,6 +80,28 @@ class QueueReception:
         except (OSError, QueueUnavailableError, psycopg.Error) as error:
             raise TemporarilyUnavailableError(str(error)) from error
 
+    def accept_all(self, mails: Sequence[tuple[Envelope, bytes]]) -> Sequence[Exception | None]:
+        """Take over responsibility for these messages; see `Reception.accept_all`.
+
+        Where that fails for what may be the fault of one of them, each is tried by itself.
+        """
+        try:
+            self._take(mails)
+        except (OSError, QueueUnavailableError, psycopg.OperationalError, psycopg.InterfaceError) as outage:
+            return [_unavailable(outage)] * len(mails)
+        except Exception as error:  # noqa: BLE001 - handed to those whose mail it was
+            if len(mails) > 1:
+                return [outcome for mail in mails for outcome in self.accept_all([mail])]
+            return [_unavailable(error) if isinstance(error, psycopg.Error) else error]
+        return [None] * len(mails)
+
+    def _take(self, mails: Sequence[tuple[Envelope, bytes]]) -> None:
+        names = [mail_blob_name(envelope.acceptance_id, envelope.received_at) for envelope, _ in mails]
+        self._blobs.put_all({name: content for name, (_, content) in zip(names, mails, strict=True)})
+        self._queue.put_all(
+            [QueueRecord(envelope=envelope, blob=name) for name, (envelope, _) in zip(names, mails, strict=True)]
+        )
+
     def _look_up(self, address: str) -> Judged:
         try:
             entry = self._directory.find(address)
@@ -91,6 +113,23 @@ class QueueReception:
         with self._connect() as connection:
             row: tuple[Any, ...] | None = connection.execute(_ROOM, (mailbox_id,)).fetchone()
         return 0 if row is None else int(row[0])
+
+
+def _verdict(recipient: EmailAddress, size_bytes: int | None, judged: Judged) -> Verdict:
+    entry, free_bytes = judged
+    if _is_role(recipient):
+        return Verdict.ACCEPT
+    if entry is None:
+        return Verdict.UNKNOWN_MAILBOX
+    if entry.state != OPEN:
+        return Verdict.SUSPENDED if entry.state == SUSPENDED else Verdict.UNKNOWN_MAILBOX
+    return Verdict.ACCEPT if free_bytes > 0 and (size_bytes or 0) <= free_bytes else Verdict.FULL
+
+
+def _unavailable(error: Exception) -> TemporarilyUnavailableError:
+    made = TemporarilyUnavailableError(str(error))
+    made.__cause__ = error
+    return made
 
 
 def _is_role(recipient: EmailAddress) -> bool:
@@ -106,15 +145,19 @@ class _ShortMemory:
         self._lock = threading.Lock()
         self._found: dict[str, tuple[float, Judged]] = {}
 
-    def of(self, address: str, look_up: Callable[[str], Judged]) -> Judged:
-        now = self._clock_s()
+    def recall(self, address: str) -> Judged | None:
         with self._lock:
             known = self._found.get(address)
-        if known is not None and known[0] > now:
-            return known[1]
+        return known[1] if known is not None and known[0] > self._clock_s() else None
+
+    def of(self, address: str, look_up: Callable[[str], Judged]) -> Judged:
+        known = self.recall(address)
+        if known is not None:
+            return known
+        until = self._clock_s() + self._keep_s
         judged = look_up(address)
         with self._lock:
             if len(self._found) >= CACHED_ADDRESSES:
                 self._found.clear()
-            self._found[address] = (now + self._keep_s, judged)
+            self._found[address] = (until, judged)
         return judged

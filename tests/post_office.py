@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ class Addresses:
 
     def find(self, address: str) -> DirectoryEntry | None:
         return self.entries.get(address)
+
+    def find_all(self, addresses: Collection[str]) -> dict[str, DirectoryEntry]:
+        return {address: self.entries[address] for address in addresses if address in self.entries}
 
 
 class PostOffice:

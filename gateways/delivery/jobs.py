@@ -1,6 +1,6 @@
 """One leased record on its way through a worker, and what is made of it for book, reports and memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 import msgspec
@@ -9,7 +9,7 @@ from domain.commands import Command, Outcome
 from domain.ids import MailboxId
 from gateways import attachments
 from gateways.delivery.book import Entry
-from gateways.delivery.incoming import fingerprint
+from gateways.delivery.incoming import DeliverAccepted, deliver_command, fingerprint
 from gateways.delivery.notification import Bounce
 from gateways.delivery.opened import OpenedMail
 from gateways.delivery.reports import report_of
@@ -45,6 +45,20 @@ def bounded(batch: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
         total += size_bytes
     if part:
         yield part
+
+
+def deliveries(job: Job, first: Mapping[tuple[str, MailboxId], str]) -> Iterator[DeliverAccepted]:
+    """The command of each mailbox; `first` says which acceptance came first there, as the book does."""
+    for mailbox_id, recipients in job.routed.mailboxes.items():
+        yield deliver_command(
+            job.leased.record,
+            job.mail.parsed,
+            mailbox_id=mailbox_id,
+            recipients=recipients,
+            first_acceptance=first[job.leased.record.acceptance_id, mailbox_id],
+            content_bytes=job.mail.content_bytes,
+            attachments=job.mail.attachment_names,
+        )
 
 
 def reports_of(job: Job) -> list[Command]:

@@ -1,5 +1,7 @@
 """Where each recipient of a record leads: into a mailbox here, to nobody, or to another host."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from domain.addresses import AddressInvalidError, EmailAddress
@@ -16,47 +18,40 @@ class Routed(msgspec.Struct, frozen=True):
     elsewhere: list[int]
 
 
-class RememberedDirectory:
-    """Asks the directory once for each address; made anew for every batch."""
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._found: dict[str, MailboxId | None] = {}
-
-    def find(self, address: str) -> MailboxId | None:
-        """The mailbox of a canonical address."""
-        if address not in self._found:
-            entry = self._directory.find(address)
-            self._found[address] = entry.mailbox_id if entry is not None else None
-        return self._found[address]
-
-
-def route(leased: Leased, directory: RememberedDirectory, domains: frozenset[str]) -> Routed:
-    """Where the due recipients lead; what is no address leads to nobody."""
-    routed = Routed({}, [], [])
-    for index in leased.recipients:
-        found = route_address(leased.recipient(index).forward_path, directory, domains)
-        if isinstance(found, Elsewhere):
-            routed.elsewhere.append(index)
-        elif found is None:
-            routed.gone.append(index)
-        else:
-            routed.mailboxes.setdefault(found, []).append(index)
-    return routed
-
-
 class Elsewhere(msgspec.Struct, frozen=True):
     """An address of another host."""
 
     domain: str
 
 
-def route_address(path: str, directory: RememberedDirectory, domains: frozenset[str]) -> MailboxId | Elsewhere | None:
-    """The mailbox of a forward-path, the host elsewhere that it names, or nobody."""
+class Routes:
+    """Where the due recipients of a batch lead: every forward-path is read once, all are asked for at once."""
+
+    def __init__(self, batch: Iterable[Leased], directory: Directory, domains: frozenset[str]) -> None:
+        paths = {leased.recipient(index).forward_path for leased in batch for index in leased.recipients}
+        self._destinations = {path: destination(path, domains) for path in paths}
+        self._found = directory.find_all({name for name in self._destinations.values() if isinstance(name, str)})
+
+    def of(self, leased: Leased) -> Routed:
+        """Where the due recipients of one record lead; what is no address leads to nobody."""
+        routed = Routed({}, [], [])
+        for index in leased.recipients:
+            name = self._destinations[leased.recipient(index).forward_path]
+            if isinstance(name, Elsewhere):
+                routed.elsewhere.append(index)
+            elif name is None or (entry := self._found.get(name)) is None:
+                routed.gone.append(index)
+            else:
+                routed.mailboxes.setdefault(entry.mailbox_id, []).append(index)
+        return routed
+
+
+def destination(path: str, domains: frozenset[str]) -> str | Elsewhere | None:
+    """The canonical address here that a forward-path names, the host elsewhere, or nobody."""
     if "@" not in path:
-        return directory.find(path.lower())
+        return path.lower()
     try:
         address = EmailAddress.parse(path)
     except AddressInvalidError:
         return None
-    return directory.find(address.canonical) if address.domain in domains else Elsewhere(address.domain)
+    return address.canonical if address.domain in domains else Elsewhere(address.domain)

@@ -21,17 +21,16 @@ from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError
 from gateways.delivery.book import Book
 from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
-from gateways.delivery.incoming import deliver_command
-from gateways.delivery.jobs import Job, bounded, entry_of, reports_of
+from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
-from gateways.delivery.routes import RememberedDirectory, route
+from gateways.delivery.routes import Routes
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
 
-LEASED_AT_ONCE = 64
+LEASED_AT_ONCE = 128
 LEASE_S = 120.0
 POLL_S = 1.0
 RELAY_PAUSE_MS = 4 * 3_600_000
@@ -161,22 +160,20 @@ class DeliveryWorker:
             self._unreturned.pop()
 
     def _deliver(self, batch: Sequence[Leased]) -> None:
-        directory = RememberedDirectory(self._directory)
-        jobs = [job for leased in batch if (job := self._opened(leased, directory)) is not None]
+        routes = Routes(batch, self._directory, self._domains)
+        jobs = [job for leased in batch if (job := self._opened(leased, routes)) is not None]
         if not jobs:
             return
         first = self._book.enter([entry_of(job) for job in jobs])
         jobs = [job for job in jobs if self._are_parts_stored(job)]
-        for job in jobs:
-            self._submit(job, first)
+        self._submit(jobs, first)
         for job in jobs:
             self._collect(job)
         self._tell(jobs)
         self._queue.done([(job.leased.record.acceptance_id, job.settled) for job in jobs])
 
-    def _opened(self, leased: Leased, directory: RememberedDirectory) -> Job | None:
+    def _opened(self, leased: Leased, routes: Routes) -> Job | None:
         """The record read and routed; none where it cannot be, which the queue is told."""
-        routed = route(leased, directory, self._domains)
         try:
             mail = open_mail(self._blobs, leased.record)
         except self._outages:
@@ -186,7 +183,7 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
             self._failures.failed(leased, leased.recipients, error=error, now_ms=self._clock_ms())
         else:
-            return Job(leased, mail, routed)
+            return Job(leased, mail, routes.of(leased))
         return None
 
     def _are_parts_stored(self, job: Job) -> bool:
@@ -200,20 +197,11 @@ class DeliveryWorker:
             return False
         return True
 
-    def _submit(self, job: Job, first: Mapping[tuple[str, MailboxId], str]) -> None:
-        """One `Deliver` a mailbox, all in the lane at once."""
-        for mailbox_id, recipients in job.routed.mailboxes.items():
-            job.futures[mailbox_id] = self._appender.submit(
-                deliver_command(
-                    job.leased.record,
-                    job.mail.parsed,
-                    mailbox_id=mailbox_id,
-                    recipients=recipients,
-                    first_acceptance=first[job.leased.record.acceptance_id, mailbox_id],
-                    content_bytes=job.mail.content_bytes,
-                    attachments=job.mail.attachment_names,
-                )
-            )
+    def _submit(self, jobs: Sequence[Job], first: Mapping[tuple[str, MailboxId], str]) -> None:
+        """One `Deliver` a mailbox, all made before the first is in the lane: so it takes them in one commit."""
+        made = [(job, command) for job in jobs for command in deliveries(job, first)]
+        for job, command in made:
+            job.futures[command.mailbox_id] = self._appender.submit(command)
 
     def _collect(self, job: Job) -> None:
         """After the append: what became of each mailbox, and the object with holes."""

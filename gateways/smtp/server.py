@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from ssl import SSLContext
 
 from gateways.reception import Reception
+from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission
 from gateways.smtp.host import Host
 from gateways.smtp.session import Session
@@ -24,6 +25,7 @@ class SmtpServer:
         self.host = host
         self.reception = reception
         self.executor = executor
+        self.acceptances = Acceptances(reception, executor)
         self.ssl_context = ssl_context
         self.read_buffer = memoryview(bytearray(_READ_BYTES))
         self._sessions: set[Session] = set()

@@ -7,7 +7,8 @@ from typing import Protocol, cast
 
 from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError, Verdict
 from gateways.smtp import replies
-from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Send, StartTls
+from gateways.smtp.acceptances import Acceptances
+from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Judge, Outcome, Send, StartTls
 from gateways.smtp.admission import source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
@@ -25,6 +26,7 @@ class Door(Protocol):
     host: Host
     reception: Reception
     executor: Executor
+    acceptances: Acceptances
     ssl_context: SSLContext | None
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
@@ -138,19 +140,32 @@ class Session(asyncio.BufferedProtocol):
         self._timer = self._loop.call_later(self._door.host.limits.command_timeout_s, self._look_at_clock)
 
     def _perform(self, actions: list[Action]) -> None:
-        for action in actions:
-            match action:
-                case Send(data):
-                    self._transport.write(data)
-                case Close():
-                    self._transport.close()
-                case Drain():
-                    self._drain()
-                case StartTls():
-                    self._stop_reading()
-                    self._handshake = self._loop.create_task(self._start_tls())
-                case _:
-                    self._call(action)
+        while actions:
+            actions = [following for action in actions for following in self._do(action)]
+
+    def _do(self, action: Action) -> list[Action]:
+        """Do it, or begin to; what follows at once."""
+        match action:
+            case Send(data):
+                self._transport.write(data)
+            case Close():
+                self._transport.close()
+            case Drain():
+                self._drain()
+            case StartTls():
+                self._stop_reading()
+                self._handshake = self._loop.create_task(self._start_tls())
+            case Judge(recipient, size_bytes):
+                verdict = self._door.reception.recall(recipient, size_bytes=size_bytes)
+                if verdict is not None:
+                    return self._conversation.resume(verdict)
+                self._call(action)
+            case Accept() if not self._intake.has_spool:
+                self._is_calling = True
+                self._door.acceptances.submit(action, lambda outcome: self._called(action, outcome))
+            case _:
+                self._call(action)
+        return []
 
     def _drain(self) -> None:
         if self._is_write_full:
@@ -167,20 +182,24 @@ class Session(asyncio.BufferedProtocol):
     def _call(self, action: Blocking) -> None:
         self._is_calling = True
         call = self._door.executor.submit(self._intake.perform, action)
-        call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._called, action, done))
+        call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
-    def _called(self, action: Blocking, call: "Future[Verdict | None]") -> None:
-        self._is_calling = False
+    def _returned(self, action: Blocking, call: "Future[Verdict | None]") -> None:
         failure = call.exception()
-        if failure is not None and not isinstance(failure, _EXPECTED_FAILURES):
-            self._loop.call_exception_handler({"message": "reception failed", "exception": failure, "protocol": self})
+        self._called(action, call.result() if failure is None else failure)
+
+    def _called(self, action: Blocking, outcome: Outcome) -> None:
+        self._is_calling = False
+        failed = isinstance(outcome, BaseException)
+        if failed and not isinstance(outcome, _EXPECTED_FAILURES):
+            self._loop.call_exception_handler({"message": "reception failed", "exception": outcome, "protocol": self})
         if self._is_lost:
             self._discard()
             return
         self._heard_at_s = self._loop.time()
-        if isinstance(action, Accept) and failure is None:
+        if isinstance(action, Accept) and not failed:
             self._mail_at_s = self._heard_at_s
-        self._perform(self._conversation.resume(failure or call.result()))
+        self._perform(self._conversation.resume(outcome))
         self._read_on()
 
     def _discard(self) -> None:

@@ -1,5 +1,7 @@
 """From an address to its mailbox, and the mailbox of the operator, which postmaster and abuse lead to."""
 
+from collections.abc import Collection
+
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from domain.addresses import AddressInvalidError as NoAddressError
 from domain.ids import MailboxId
@@ -32,13 +34,22 @@ class PostgresDirectory:
 
     def find(self, address: str) -> DirectoryEntry | None:
         """Where a canonical address leads; see `Directory.find`. An interrupted opening is finished first."""
-        wanted = [address, self._operator] if address in self._roles else [address]
+        return self.find_all([address]).get(address)
+
+    def find_all(self, addresses: Collection[str]) -> dict[str, DirectoryEntry]:
+        """Where canonical addresses lead, asked for at once; see `Directory.find_all`."""
+        # an account of the role's own name comes before the operator's
+        wanted = {address: (address, self._operator) if address in self._roles else (address,) for address in addresses}
+        if not wanted:
+            return {}
         with self._connect() as connection:
-            rows = {row[0]: row[1:] for row in connection.execute(_FIND, (wanted,))}
-        for candidate in wanted:  # an account of the role's own name comes before the operator's
-            if (row := rows.get(candidate)) is not None and row[2] != "closed":
-                return self._entry(*row)
-        return None
+            asked = sorted({candidate for candidates in wanted.values() for candidate in candidates})
+            rows = {row[0]: row[1:] for row in connection.execute(_FIND, (asked,)) if row[3] != "closed"}
+        found = {
+            address: next((candidate for candidate in candidates if candidate in rows), None)
+            for address, candidates in wanted.items()
+        }
+        return {address: self._entry(*rows[name]) for address, name in found.items() if name is not None}
 
     def _entry(self, mailbox_id: str, account_id: str, state: str) -> DirectoryEntry:
         if state == "opening":

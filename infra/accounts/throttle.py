@@ -85,14 +85,12 @@ class SignInThrottle:
     def _take_back(self, of_account: tuple[str, tuple[int | str, ...]], network: str) -> None:
         statement, values = of_account
         with self._connect() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             connection.execute(statement.encode(), values)
             connection.execute(_LESS, (self._network.interval_ms, network))
 
     def _charge(self, account: str, network: str) -> None:
         now = self._clock_ms()
         with self._connect() as connection, connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
             _add(connection, account, self._account, now)
             _add(connection, network, self._network, now)
             connection.execute(_SWEEP, (now,))

@@ -46,6 +46,13 @@ class BlobsContract:
         assert blobs.exists(NAME)
         assert (blobs.read(NAME), blobs.size(NAME), b"".join(blobs.open(NAME))) == (b"", 0, b"")
 
+    def test_objects_put_together_are_read_back_each_byte_for_byte(self, blobs: Blobs) -> None:
+        objects = {f"emails/2026/11/{22 + number % 2}/a{number}.eml": bytes([number]) * number for number in range(20)}
+        blobs.put("emails/2026/11/22/a2.eml", b"one that was there before")
+        blobs.put_all(objects)
+        assert {name: blobs.read(name) for name in blobs.names("")} == objects
+        blobs.put_all({})
+
     def test_a_spool_counts_and_digests_what_it_was_given(self, blobs: Blobs) -> None:
         with blobs.spool() as spool:
             for piece in (b"one", b"", b"x" * 700_000, b"two"):

@@ -48,6 +48,15 @@ class QueueContract:
         queue.put(given)
         assert len(leased(queue)) == 1
 
+    def test_records_put_together_are_there_each_once_however_often(self, queue: Queue) -> None:
+        given = [record(), record("ann@example.test", "carl@example.test"), record()]
+        queue.put(given[1])
+        queue.put_all(given)
+        queue.put_all(given)
+        queue.put_all([])
+        found = {one.record.acceptance_id: one.record for one in leased(queue)}
+        assert found == {one.acceptance_id: one for one in given}
+
     def test_what_one_worker_holds_no_other_gets(self, queue: Queue) -> None:
         for _ in range(5):
             queue.put(record())

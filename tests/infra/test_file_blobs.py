@@ -133,6 +133,57 @@ def test_the_file_is_flushed_before_its_name_and_the_folders_after(
     assert [step for step in steps if step.startswith("flush")] == ["flush .", "flush emails", "flush emails/2026"]
 
 
+def test_of_objects_put_together_every_file_is_flushed_before_any_name_and_each_folder_once_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = FileBlobs(tmp_path)
+    blobs.put_all({"emails/a/0": b"", "emails/b/0": b""})
+    steps: list[str] = []
+    real_fsync, real_replace = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        place = os.path.relpath(os.path.realpath(f"/proc/self/fd/{descriptor}"), tmp_path)
+        steps.append("flushed a file" if place.startswith(".tmp/") else f"flushed {place}")
+
+    def replace(source: str, target: str) -> None:
+        steps.append(f"rename {os.path.relpath(target, tmp_path)}")
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    blobs.put_all({"emails/a/1": b"1", "emails/b/2": b"2", "emails/a/3": b"3"})
+    assert steps == [
+        *["flushed a file"] * 3,
+        *["rename emails/a/1", "rename emails/b/2", "rename emails/a/3"],
+        *["flushed emails/a", "flushed emails/b"],
+    ]
+    assert temporary_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_objects_put_together_leave_no_temporary_file_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    blobs = FileBlobs(tmp_path)
+    blobs.put_all({NAME: b"old"})
+    real = getattr(os, call)
+    left = [3]
+
+    def full(*args: object, **kwargs: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(errno.ENOSPC, "full")
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(StorageFullError):
+            blobs.put_all({f"emails/{number}": b"x" for number in range(4)})
+    assert temporary_files(tmp_path) == []
+    assert blobs.read(NAME) == b"old"
+
+
 def test_a_folder_that_an_operator_removed_is_made_again(tmp_path: Path) -> None:
     blobs = FileBlobs(tmp_path)
     blobs.put(NAME, b"x")
@@ -140,6 +191,10 @@ def test_a_folder_that_an_operator_removed_is_made_again(tmp_path: Path) -> None
     (tmp_path / NAME).parent.rmdir()
     blobs.put(NAME, b"y")
     assert blobs.read(NAME) == b"y"
+    (tmp_path / NAME).unlink()
+    (tmp_path / NAME).parent.rmdir()
+    blobs.put_all({NAME: b"z"})
+    assert blobs.read(NAME) == b"z"
 
 
 def test_starting_removes_temporary_files_older_than_a_day_and_no_others(tmp_path: Path) -> None:
@@ -188,6 +243,26 @@ def put_killed_at_every_step(folder: Path, name: str) -> Iterator[FileBlobs]:
             assert step > 4
             return
         assert ended.returncode == -9
+    raise AssertionError("the put never came to its end")
+
+
+def test_putting_together_killed_at_any_step_leaves_each_object_whole_or_not_at_all(tmp_path: Path) -> None:
+    objects = {f"emails/2026/{number}": b"%d" % number * 1_000 for number in range(3)}
+    puts = f"blobs.put_all({objects!r})".replace("'", '"')
+    killed = KILLED.replace('blobs.put(sys.argv[3], b"new" * 200_000)', puts)
+    assert puts in killed
+    for step in range(1, 60):
+        ended = subprocess.run([sys.executable, "-c", killed, str(tmp_path), str(step)], cwd=ROOT, check=False)
+        blobs = FileBlobs(tmp_path)
+        found = {name: blobs.read(name) for name in blobs.names("")}
+        assert found.items() <= objects.items()
+        if ended.returncode == 0:
+            assert found == objects
+            assert step > 12
+            return
+        assert ended.returncode == -9
+        for name in found:
+            blobs.delete(name)
     raise AssertionError("the put never came to its end")
 
 

@@ -1,16 +1,20 @@
 """The door's other side."""
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from domain.ids import MailboxId
 from gateways.directory import DirectoryEntry
-from gateways.reception import TemporarilyUnavailableError, Verdict
+from gateways.envelope import Envelope
+from gateways.reception import StorageFullError, TemporarilyUnavailableError, Verdict
 from infra.reception import QueueReception
 from tests.post_office import DOMAIN, MAIL, PostOffice, envelope_of, post_office
 
@@ -24,6 +28,11 @@ def office(database_url: str, data_folder: Path) -> Iterator[PostOffice]:
 
 def judged(office: PostOffice, address: str, size_bytes: int | None = None) -> Verdict:
     return office.reception.judge(EmailAddress.parse(address), size_bytes=size_bytes)
+
+
+def whole(office: PostOffice, number: int) -> tuple[Envelope, bytes]:
+    content = MAIL % b"%d" % number
+    return envelope_of(content, "ann@example.test", received_at=office.now_ms()), content
 
 
 def test_who_is_here_is_accepted_under_every_spelling(office: PostOffice) -> None:
@@ -95,6 +104,66 @@ def test_after_an_acceptance_object_and_record_are_there_once_however_often_it_i
     assert office.rows("SELECT acceptance_id FROM queue_records") == [(envelope.acceptance_id,)]
 
 
+def test_mails_accepted_together_are_there_as_if_each_came_alone(office: PostOffice) -> None:
+    mails = [whole(office, number) for number in range(5)]
+    for _ in range(2):
+        assert office.reception.accept_all(mails) == [None] * 5
+    held = dict(office.rows("SELECT holder, name FROM blob_references"))
+    assert {holder: office.blobs.read(name) for holder, name in held.items()} == {
+        f"queue:{envelope.acceptance_id}": content for envelope, content in mails
+    }
+    assert len(office.rows("SELECT acceptance_id FROM queue_records")) == 5
+
+
+def test_of_mails_accepted_together_only_the_one_for_which_there_is_no_room_is_refused(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [whole(office, number) for number in range(3)]
+    real = os.write
+
+    def full(descriptor: int, data: memoryview) -> int:
+        if bytes(data) == mails[1][1]:
+            raise OSError(errno.ENOSPC, "full")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    first, second, third = office.reception.accept_all(mails)
+    assert (first, third) == (None, None)
+    assert isinstance(second, StorageFullError)
+    accepted = {mails[0][0].acceptance_id, mails[2][0].acceptance_id}
+    assert {row[0] for row in office.rows("SELECT acceptance_id FROM queue_records")} == accepted
+
+
+def test_of_mails_accepted_together_one_whose_record_cannot_be_written_fails_alone(office: PostOffice) -> None:
+    mails = [whole(office, number) for number in range(3)]
+    mails[1] = (msgspec.structs.replace(mails[1][0], helo="\ud800"), mails[1][1])
+    first, second, third = office.reception.accept_all(mails)
+    assert (first, third) == (None, None)
+    assert isinstance(second, UnicodeEncodeError)
+    accepted = {mails[0][0].acceptance_id, mails[2][0].acceptance_id}
+    assert {row[0] for row in office.rows("SELECT acceptance_id FROM queue_records")} == accepted
+
+
+def test_what_was_judged_lately_is_recalled_without_asking(office: PostOffice) -> None:
+    time_s = [100.0]
+    reception = QueueReception(
+        directory=office.directory,
+        domains=frozenset({DOMAIN}),
+        blobs=office.blobs,
+        queue=office.queue,
+        connect=office.pool.connection,
+        clock_s=lambda: time_s[0],
+    )
+    ann, zoe = EmailAddress.parse("ann@example.test"), EmailAddress.parse("zoe@example.test")
+    assert reception.recall(ann, size_bytes=None) is None
+    assert [reception.judge(one, size_bytes=None) for one in (ann, zoe)] == [Verdict.ACCEPT, Verdict.UNKNOWN_MAILBOX]
+    assert [reception.recall(one, size_bytes=1) for one in (ann, zoe)] == [Verdict.ACCEPT, Verdict.UNKNOWN_MAILBOX]
+    assert reception.recall(ann, size_bytes=1001) is Verdict.FULL
+    assert reception.recall(EmailAddress.parse("ann@elsewhere.test"), size_bytes=1) is Verdict.NOT_SERVED
+    time_s[0] += 2.0
+    assert reception.recall(ann, size_bytes=None) is None
+
+
 def test_without_its_servers_the_door_asks_to_try_again(office: PostOffice) -> None:
     def nowhere() -> Any:
         return psycopg.connect("host=/nowhere dbname=x", connect_timeout=1)
@@ -103,6 +172,8 @@ def test_without_its_servers_the_door_asks_to_try_again(office: PostOffice) -> N
     envelope = envelope_of(b"x", "ann@example.test", received_at=office.now_ms())
     with pytest.raises(TemporarilyUnavailableError):
         office.reception.accept(envelope, office.reception.spool())
+    outcomes = office.reception.accept_all([whole(office, number) for number in range(2)])
+    assert [type(outcome) for outcome in outcomes] == [TemporarilyUnavailableError] * 2
     reception = QueueReception(
         directory=office.directory,
         domains=frozenset({DOMAIN}),

@@ -12,7 +12,7 @@ from tests.post_office import PostOffice
 
 STEPS = [
     ("queue", "lease"),
-    ("directory", "find"),
+    ("directory", "find_all"),
     ("blobs", "read"),
     ("book", "enter"),
     ("blobs", "put"),

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -65,6 +66,7 @@ class FolderReception:
         self.write_gate.set()
         self.is_writing = threading.Event()
         self.announced: list[int | None] = []
+        self.together: list[int] = []
         self._numbers = itertools.count()
 
     def judge(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict:
@@ -74,6 +76,10 @@ class FolderReception:
         if recipient.domain != "example.test":
             return Verdict.NOT_SERVED
         return VERDICTS.get(recipient.localpart, Verdict.ACCEPT)
+
+    def recall(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict | None:
+        """Remembers the bare postmaster alone."""
+        return self.judge(recipient, size_bytes=size_bytes) if recipient == BARE_POSTMASTER else None
 
     def spool(self) -> FolderSpool:
         return FolderSpool(self, self.folder / f"{next(self._numbers)}.part")
@@ -85,6 +91,20 @@ class FolderReception:
             raise self.failure
         spool.keep_as(self.folder / f"{envelope.acceptance_id}.eml")
         (self.folder / f"{envelope.acceptance_id}.json").write_bytes(msgspec.json.encode(envelope))
+
+    def accept_all(self, mails: Sequence[tuple[Envelope, bytes]]) -> list[Exception | None]:
+        self.together.append(len(mails))
+        return [self._outcome(envelope, content) for envelope, content in mails]
+
+    def _outcome(self, envelope: Envelope, content: bytes) -> Exception | None:
+        spool = self.spool()
+        try:
+            spool.write(content)
+            self.accept(envelope, spool)
+        except Exception as error:  # noqa: BLE001 - handed to the conversation whose mail it was
+            spool.discard()
+            return error
+        return None
 
     def mails(self) -> list[tuple[Envelope, bytes]]:
         """What was accepted, in order of acceptance; every digest and size is checked on the way."""

@@ -239,6 +239,47 @@ def test_sixteen_large_mails_at_once_come_through_whole(serve, reception):
     assert reception.leftovers() == []
 
 
+def test_mails_that_end_while_others_are_made_durable_are_accepted_together_after_them(serve, reception):
+    running = serve()
+    wires = [running.connect().all_in(f"u{number}") for number in range(9)]
+    reception.gate.clear()
+    wires[0].say(MAIL + b".\r\n")
+    assert reception.is_accepting.wait(20)
+    for wire in wires[1:]:
+        wire.say(MAIL + b".\r\n")
+    assert eventually(lambda: len(running.server.acceptances) == 8)
+    reception.gate.set()
+
+    assert [wire.hear()[:9] for wire in wires] == ["250 2.0.0"] * 9
+    assert reception.together == [1, 8]
+    assert len(reception.mails()) == 9
+
+
+def test_a_mail_that_fails_among_others_fails_alone(serve, reception):
+    running = serve()
+    wires = [running.connect().all_in(f"u{number}") for number in range(3)]
+    reception.gate.clear()
+    wires[0].say(MAIL + b".\r\n")
+    assert reception.is_accepting.wait(20)
+    reception.room_bytes = len(MAIL)
+    wires[1].say(MAIL + MAIL + b".\r\n")
+    wires[2].say(MAIL + b".\r\n")
+    assert eventually(lambda: len(running.server.acceptances) == 2)
+    reception.gate.set()
+
+    assert [wire.hear()[:9] for wire in wires] == ["250 2.0.0", "452 4.3.1", "250 2.0.0"]
+    assert len(reception.mails()) == 2
+
+
+def test_what_the_reception_remembers_of_recipients_is_answered_at_once(serve, reception):
+    running = serve()
+    wire = running.connect()
+    wire.say("EHLO mx\r\nMAIL FROM:<>\r\n" + "RCPT TO:<Postmaster>\r\n" * 100 + "RSET\r\n")
+
+    assert [wire.hear()[:3] for _ in range(104)] == ["220"] + ["250"] * 103
+    assert len(reception.announced) == 100
+
+
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(serve, reception):
     running = serve()
     wire = running.connect().all_in()
