@@ -5,6 +5,7 @@ from functools import cached_property
 
 import psycopg
 
+from domain.ids import new_id
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
@@ -67,7 +68,11 @@ class DeliveryParts:
         return Extracts(self._parts.connect, lambda name: read_mail(self._parts.blobs, name))
 
     def worker(self) -> DeliveryWorker:
-        """A worker, for one thread."""
+        """A worker, for one thread. What workers held that live no more is due from now on."""
+        name = new_id("w")
+        hints = QueueHints(self._parts.conninfo, name)
+        hints.attend()
+        self.queue.end_leases_of_the_dead()
         return DeliveryWorker(
             queue=self.queue,
             blobs=self._parts.blobs,
@@ -78,8 +83,9 @@ class DeliveryParts:
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
-            wait=QueueHints(self._parts.conninfo).wait,
+            wait=hints.wait,
             attempts=self._parts.settings.delivery_attempts,
+            name=name,
         )
 
     def sender(self) -> Sender:

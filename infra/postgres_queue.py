@@ -81,6 +81,15 @@ _BURY = (
     "INSERT INTO dead_letters (acceptance_id, recipient, address, record, error, buried_at)"
     " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 )
+ATTENDANCE = 0x6C6D7764
+"""The first key of the advisory locks that living workers hold; the second is a hash of their name."""
+ATTENDS = "SELECT pg_advisory_lock(%s, hashtext(%s))"
+_END_LEASES_OF_THE_DEAD = (
+    "UPDATE queue_records q SET due_at = %(now)s WHERE q.due_at > %(now)s AND q.leased_by IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = %(attendance)s"
+    " AND l.objid::bigint = hashtext(q.leased_by)::bigint & 4294967295 AND l.objsubid = 2"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 MAX_ERROR_CHARS = 500
 UNREADABLE_PAUSE_MS = 600_000
 
@@ -136,6 +145,16 @@ class PostgresQueue:
                 return []
             failed = connection.execute(_FAILURES, ([row[0] for row in rows],)).fetchall()
         return [leased for row in rows if (leased := self._leased_or_put_off(row, failed, now)) is not None]
+
+    def end_leases_of_the_dead(self) -> int:
+        """What workers held that attend no more (`infra.queue_hints`) is due now, as if its lease had ended; how much.
+
+        A worker that lives and only lost that connection may lose its leases too: what it holds is then delivered by
+        two, and once.
+        """
+        place = {"now": self._clock_ms(), "attendance": ATTENDANCE}
+        with self._session() as connection, connection.transaction():
+            return connection.execute(_END_LEASES_OF_THE_DEAD, place).rowcount
 
     def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:
         """These recipients are settled; records without open ones go, and so do their holds."""

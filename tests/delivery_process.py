@@ -46,7 +46,7 @@ def main(url: str, folder: str) -> None:
             lease_s=1.0,
             leased_at_once=16,
         )
-        hints = QueueHints(url)
+        hints = QueueHints(url, "w")
         while True:
             if not worker.run_due():
                 hints.wait(0.05)

@@ -66,6 +66,7 @@ class DeliveryWorker:
         lease_s: float = LEASE_S,
         attempts: int = 3,
         outage_pause_s: float = OUTAGE_PAUSE_MS / 1000,
+        name: str | None = None,
     ) -> None:
         self._queue = queue
         self._blobs = blobs
@@ -83,7 +84,7 @@ class DeliveryWorker:
         warnings = Warnings(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._failures = Failures(queue, warnings=warnings, attempts=attempts)
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
-        self._name = new_id("w")
+        self._name = name or new_id("w")
         self._unreturned: list[Leased] = []
         self._outage = ""
 

@@ -65,7 +65,7 @@ def test_a_dead_letter_holds_the_object_after_its_record_is_gone(
 
 
 def test_a_put_wakes_who_listens(queue: PostgresQueue, module_database_url: str) -> None:
-    hints = QueueHints(module_database_url)
+    hints = QueueHints(module_database_url, "w1")
     hints.wait(0.01)
     queue.put(record())
     waited = threading.Thread(target=hints.wait, args=(60,))
@@ -192,3 +192,23 @@ def test_of_gathered_work_only_the_guilty_item_fails() -> None:
     for thread in threads:
         thread.join(20)
     assert (sorted(done), failed) == ([0, 1, 2, 4, 5, 6, 7], [3])
+
+
+def test_leases_of_a_worker_that_lives_no_more_end_when_another_one_begins(
+    queue: PostgresQueue, module_database_url: str
+) -> None:
+    living, dead = QueueHints(module_database_url, "living"), QueueHints(module_database_url, "dead")
+    living.attend()
+    dead.attend()
+    given = [record(), record()]
+    for one, worker in zip(given, ("living", "dead"), strict=True):
+        queue.put(one)
+        assert [held.record for held in leased(queue, worker)] == [one]
+    assert queue.end_leases_of_the_dead() == 0
+    assert leased(queue, "another") == []
+    dead.close()
+    while not queue.end_leases_of_the_dead():
+        living.wait(0.01)  # the server takes a moment to see the connection end
+    (again,) = leased(queue, "another")
+    assert (again.record, again.interruptions) == (given[1], 1)
+    living.close()
