@@ -34,8 +34,13 @@ _MARKS = "".join(
 _LETTER = rf"[^\W_{_PAIRED}]"
 
 _DROPPED = re.compile(f"[{_ACCENTS}{_INVISIBLE}]+")
-_ASCII_WORD = re.compile("[a-z0-9]+")
-_RUN = re.compile(rf"([{_PAIRED}]+)|{_LETTER}+(?:[{_MARKS}]+{_LETTER}*)*|[{_PICTOGRAPHS}]")
+_SPACED_WORD = rf"{_LETTER}+(?:[{_MARKS}]+{_LETTER}*)*|[{_PICTOGRAPHS}]"
+
+_ASCII_WORDS = bytes(byte if chr(byte).isascii() and chr(byte).isalnum() else ord(" ") for byte in range(256))
+"""For `bytes.translate`: a space for everything that stands between words."""
+_WITHOUT_SPACES = re.compile(f"[{_PAIRED}]")
+_SPACED = re.compile(_SPACED_WORD)
+_RUN = re.compile(rf"([{_PAIRED}]+)|{_SPACED_WORD}")
 _CLUSTER = re.compile(rf".[{_MARKS}{_INVISIBLE}{_JAMO}\uff9e\uff9f]*", re.DOTALL)
 _UNDECOMPOSED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
@@ -47,6 +52,8 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = _DROPPED.sub("", unicodedata.normalize("NFKD", text)).casefold()
+    if folded.isascii():
+        return folded
     folded = _DROPPED.sub("", unicodedata.normalize("NFKD", folded))
     return unicodedata.normalize("NFC", folded.translate(_UNDECOMPOSED))
 
@@ -55,8 +62,16 @@ def words(text: str) -> list[str]:
     """The words of a document's text in their order; each position in the list is one position of a phrase."""
     folded = fold(text[:MAX_TEXT_CHARS])[:MAX_TEXT_CHARS]
     if folded.isascii():
-        return [word[:MAX_WORD_CHARS] for word in _ASCII_WORD.findall(folded)]
+        return _cut(folded.encode().translate(_ASCII_WORDS).decode().split())
+    if _WITHOUT_SPACES.search(folded) is None:
+        return _cut(_SPACED.findall(folded))
     return [word for word, _, _ in _split(folded)]
+
+
+def _cut(found: list[str]) -> list[str]:
+    if max(map(len, found), default=0) <= MAX_WORD_CHARS:
+        return found
+    return [word[:MAX_WORD_CHARS] for word in found]
 
 
 def wanted_words(text: str) -> tuple[tuple[str, ...], bool]:
