@@ -13,7 +13,7 @@ from tantivy import Document, Schema, SchemaBuilder
 from domain.ids import MailboxId, MessageId
 from domain.search_matching import address_keys, is_unread, values_of
 from domain.search_query import TextField, message_id_key
-from domain.words import words
+from domain.words import spaced_words
 from projections.search import SearchDocument
 
 MAILBOX: Final = "mailbox"
@@ -120,6 +120,6 @@ class _Tagged(dict[str, str]):
         self._tag = mailbox_tag
 
     def __missing__(self, value: str) -> str:
-        found = words(value)
-        tagged = self[value] = self._tag + f" {self._tag}".join(found) if found else ""
+        found = spaced_words(value)
+        tagged = self[value] = self._tag + found.replace(" ", f" {self._tag}") if found else ""
         return tagged
