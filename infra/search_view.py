@@ -28,7 +28,7 @@ _ROWS = (
 )
 _EXTRACTS = "SELECT blob, body FROM extracts WHERE blob = ANY (%s) AND parser = %s"
 
-STEP_BYTES = 16_000_000
+STEP_BYTES = 4_000_000
 """About so much text is gathered before it must be settled: what memory a step takes, however much is behind."""
 MESSAGES_AT_ONCE = 32
 DOCUMENT_BYTES = 1_000
