@@ -94,7 +94,7 @@ def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -
 
     Of a mailbox whose key was destroyed the log tells nothing.
     """
-    if _is_unreadable(reader, mailbox_id):
+    if is_unreadable(reader, mailbox_id):
         return []
     with psycopg.connect(conninfo) as connection:
         stored = stored_rows(connection, mailbox_id)
@@ -102,7 +102,8 @@ def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -
     return difference(MailboxState.replay(reader.recorded(mailbox_id, until=head)).rows(), stored)
 
 
-def _is_unreadable(reader: StreamReader, mailbox_id: MailboxId) -> bool:
+def is_unreadable(reader: StreamReader, mailbox_id: MailboxId) -> bool:
+    """Whether the mailbox's key was destroyed: its log tells nothing. Raises: KeyMissingError."""
     first = reader.batch(mailbox_id, 0, limit=1)
     return bool(first) and first[0].event is None
 
@@ -236,7 +237,7 @@ def _switch(connection: Connection[Any], reader: StreamReader, building: _Buildi
             if not _fold_batch(connection, reader, building):
                 raise LookupError(f"the log of {mailbox_id} ends at {building.mailbox.head}, its head is {live.head}")
         mailbox = building.mailbox
-        if _is_unreadable(reader, mailbox_id):
+        if is_unreadable(reader, mailbox_id):
             # Nothing to compare with: what the rows still say of an erased person goes.
             differences, mailbox.erased = [], live.erased
         else:
