@@ -34,8 +34,16 @@ _MARKS = "".join(
 _LETTER = rf"[^\W_{_PAIRED}]"
 
 _DROPPED = re.compile(f"[{_ACCENTS}{_INVISIBLE}]+")
-_ASCII_WORD = re.compile("[a-z0-9]+")
-_RUN = re.compile(rf"([{_PAIRED}]+)|{_LETTER}+(?:[{_MARKS}]+{_LETTER}*)*|[{_PICTOGRAPHS}]")
+_SPACED_WORD = rf"{_LETTER}+(?:[{_MARKS}]+{_LETTER}*)*|[{_PICTOGRAPHS}]"
+
+_ASCII_WORDS = bytes(byte if chr(byte).isascii() and chr(byte).isalnum() else ord(" ") for byte in range(256))
+"""For `bytes.translate`: a space for everything that stands between words."""
+_OUTLINE = bytes(ord(" ") if chr(byte) == " " else ord("x") for byte in range(256))
+_LONG_WORD = b"x" * (MAX_WORD_CHARS + 1)
+_WITHOUT_SPACES = re.compile(f"[{_PAIRED}]")
+_SPACED = re.compile(_SPACED_WORD)
+_TOO_LONG = re.compile(f"([^ ]{{{MAX_WORD_CHARS}}})[^ ]+")
+_RUN = re.compile(rf"([{_PAIRED}]+)|{_SPACED_WORD}")
 _CLUSTER = re.compile(rf".[{_MARKS}{_INVISIBLE}{_JAMO}\uff9e\uff9f]*", re.DOTALL)
 _UNDECOMPOSED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
@@ -47,16 +55,34 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = _DROPPED.sub("", unicodedata.normalize("NFKD", text)).casefold()
+    if folded.isascii():
+        return folded
     folded = _DROPPED.sub("", unicodedata.normalize("NFKD", folded))
     return unicodedata.normalize("NFC", folded.translate(_UNDECOMPOSED))
 
 
 def words(text: str) -> list[str]:
     """The words of a document's text in their order; each position in the list is one position of a phrase."""
+    return spaced_words(text).split()
+
+
+def spaced_words(text: str) -> str:
+    """The same words in one text, a space between one and the next."""
     folded = fold(text[:MAX_TEXT_CHARS])[:MAX_TEXT_CHARS]
     if folded.isascii():
-        return [word[:MAX_WORD_CHARS] for word in _ASCII_WORD.findall(folded)]
-    return [word for word, _, _ in _split(folded)]
+        return _spaced_ascii(folded.encode())
+    if _WITHOUT_SPACES.search(folded) is None:
+        return _TOO_LONG.sub(r"\1", " ".join(_SPACED.findall(folded)))
+    return " ".join(word for word, _, _ in _split(folded))
+
+
+def _spaced_ascii(folded: bytes) -> str:
+    """The same of folded text, without a look at each of its words."""
+    spaced = folded.translate(_ASCII_WORDS)
+    while b"  " in spaced:
+        spaced = spaced.replace(b"  ", b" ")
+    found = spaced.strip().decode()
+    return _TOO_LONG.sub(r"\1", found) if _LONG_WORD in spaced.translate(_OUTLINE) else found
 
 
 def wanted_words(text: str) -> tuple[tuple[str, ...], bool]:

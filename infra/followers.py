@@ -3,8 +3,9 @@
 An append leaves one row in `wake`; the dispatcher fans it out to every view. A follower takes woken mailboxes in turn,
 locks their cursors with SKIP LOCKED, deletes their wake-ups, reads each mailbox after its own `applied_seq`, writes and
 moves the cursor in one transaction; a mailbox that has more gets one wake-up back. Wake-ups may repeat or come late;
-none is lost, and a sweep finds what a crash of anything left behind. A mailbox whose events a view cannot take is
-parked with the error on show; one that a newer version wrote to waits for the next sweep; the others go on.
+none is lost, and a sweep finds what a crash of anything left behind. What comes within a second of a step is gathered
+for the next, for a step costs a commit however little it applies. A mailbox whose events a view cannot take is parked
+with the error on show; one that a newer version wrote to waits for the next sweep; the others go on.
 """
 
 import logging
@@ -23,6 +24,8 @@ from infra.store.reading import StreamReader
 
 BATCH_EVENTS = 500
 RETRY_PARKED_MS = 300_000
+GATHER_S = 1.0
+"""From one step to the next, unless more is behind than one takes; what follows a quiet second is applied at once."""
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError)
 _log = logging.getLogger(__name__)
 
@@ -146,6 +149,7 @@ class Follower:
         self._view = view
         self._mailboxes = mailboxes
         self._after = ""
+        self._more = False
         self._failing: str | None = None
         self._newer: str | None = None
 
@@ -157,12 +161,14 @@ class Follower:
         """
         return self._failing or self._newer
 
-    def run(self, stop: threading.Event, *, poll_s: float = 0.2, sweep_s: float = 60.0) -> None:
+    def run(
+        self, stop: threading.Event, *, poll_s: float = 0.2, sweep_s: float = 60.0, gather_s: float = GATHER_S
+    ) -> None:
         """Follow until `stop`, through outages of the database and of what the view writes to."""
         while not stop.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                    self._follow(connection, stop, poll_s, sweep_s)
+                    self._follow(connection, stop, poll_s, sweep_s, gather_s)
             except (*OUTAGES, ViewUnavailableError) as error:
                 _log.warning("%s waits: %s", self._view.name, error)
                 self._failing = f"{self._view.name} waits: {error}"
@@ -172,20 +178,26 @@ class Follower:
                 self._failing = f"{self._view.name} failed: {error!r}"
                 stop.wait(1.0)
 
-    def _follow(self, connection: Connection[Any], stop: threading.Event, poll_s: float, sweep_s: float) -> None:
+    def _follow(
+        self, connection: Connection[Any], stop: threading.Event, poll_s: float, sweep_s: float, gather_s: float
+    ) -> None:
         swept = 0.0
         while not stop.is_set():
             if time.monotonic() - swept > sweep_s:
                 self._newer = None
                 sweep(connection, self._view.name, now_ms=time.time_ns() // 1_000_000)
                 swept = time.monotonic()
+            began = time.monotonic()
             if not self.step(connection):
                 stop.wait(poll_s)
+            elif not self._more:
+                stop.wait(began + gather_s - time.monotonic())
 
     def step(self, connection: Connection[Any]) -> int:
         """Take woken mailboxes in turn and apply what they hold; how many events, or mailboxes, that were."""
         with connection.transaction():
             cursors = self._claimed(connection)
+            self._more = len(cursors) == self._mailboxes
             if not cursors:
                 return 0
             ids = [mailbox_id for mailbox_id, _ in cursors]
@@ -196,6 +208,7 @@ class Follower:
             connection.execute(_MOVE, (list(step.moved), list(step.moved.values()), self._view.name))
             unfinished = [mailbox_id for mailbox_id in ids if mailbox_id not in step.finished]
             if unfinished:
+                self._more = True
                 connection.execute(_WAKE_AGAIN, (self._view.name, unfinished))
             for mailbox_id, error in step.parked.items():
                 self._park(connection, mailbox_id, error)

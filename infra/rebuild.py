@@ -2,8 +2,9 @@
 
 Per mailbox: the log is folded, batch by batch, into the next generation beside the live one; then, under the mailbox
 row's lock, the last few events are applied, the counts compared, and the integer flipped; the old rows go in batches.
-Memory is a batch, not a mailbox. Interrupted anywhere, it goes on where it stood. One at a time rebuilds a mailbox, and
-none switches to rows that differ from those that stand, unless an operator says so.
+Memory is two batches, one read while the other is written, not a mailbox. Interrupted anywhere, it goes on where it
+stood. One at a time rebuilds a mailbox, and none switches to rows that differ from those that stand, unless an operator
+says so.
 """
 
 from collections.abc import Callable
@@ -13,20 +14,20 @@ import msgspec
 import psycopg
 from psycopg import Connection, sql
 
-from domain.events import RecordedEvent
 from domain.ids import MailboxId
 from domain.mailbox_state import MailboxState, difference
-from domain.rows import MailboxRow, Needs, Rows, RowsMissingError
+from domain.rows import MailboxRow, RowsMissingError
 from infra.operator_errors import OperatorError
+from infra.rebuild_ahead import Batch, Folded, ReadAhead, laid_over, load, prepare
 from infra.rebuild_comparison import compare
 from infra.store.reading import StreamReader
-from infra.store.row_loading import LOCK_MAILBOXES, Loading, read_json_as_raw
+from infra.store.row_loading import LOCK_MAILBOXES
 from infra.store.row_tables import TABLES
 from infra.store.row_writing import Written, write_rows
 from infra.store.wire import Cursors
 from infra.views.stored_rows import stored_rows
 from projections.event_needs import needs_of, new_rows_asked
-from projections.in_step import Touched, changes
+from projections.in_step import changes
 
 BATCH_EVENTS = 1000
 LAST_FEW_EVENTS = 200
@@ -75,16 +76,14 @@ def rebuild_mailbox(
     with psycopg.connect(conninfo, autocommit=True) as connection:
         if connection.execute(_ONE_AT_A_TIME, (mailbox_id,)).fetchone() != (True,):
             raise RebuildUnderWayError(f"mailbox {mailbox_id} is being rebuilt by another process")
-        # A batch asks for thousands of rows at once, where plans made for any number of them would loop.
-        connection.execute("SET plan_cache_mode = force_custom_plan")
+        prepare(connection)
         _gather_statistics(connection)
-        read_json_as_raw(connection)
         left = _left(connection, mailbox_id)
         building = left or _begin(connection, mailbox_id)
-        differences = _build(connection, reader, building, progress, force=force)
+        differences = _build(conninfo, connection, reader, building, progress, force=force)
         if differences and left is not None and not force:
             building = _begin(connection, mailbox_id)
-            differences = _build(connection, reader, building, progress, force=False)
+            differences = _build(conninfo, connection, reader, building, progress, force=False)
         if switched := not differences or force:
             _remove_others(connection, mailbox_id)
     return Rebuilt(mailbox_id, building.mailbox.head, tuple(differences), switched)
@@ -95,7 +94,7 @@ def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -
 
     Of a mailbox whose key was destroyed the log tells nothing.
     """
-    if _is_unreadable(reader, mailbox_id):
+    if is_unreadable(reader, mailbox_id):
         return []
     with psycopg.connect(conninfo) as connection:
         stored = stored_rows(connection, mailbox_id)
@@ -103,7 +102,8 @@ def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -
     return difference(MailboxState.replay(reader.recorded(mailbox_id, until=head)).rows(), stored)
 
 
-def _is_unreadable(reader: StreamReader, mailbox_id: MailboxId) -> bool:
+def is_unreadable(reader: StreamReader, mailbox_id: MailboxId) -> bool:
+    """Whether the mailbox's key was destroyed: its log tells nothing. Raises: KeyMissingError."""
     first = reader.batch(mailbox_id, 0, limit=1)
     return bool(first) and first[0].event is None
 
@@ -160,16 +160,38 @@ def _note(connection: Connection[Any], building: _Building) -> None:
 
 
 def _build(
-    connection: Connection[Any], reader: StreamReader, building: _Building, progress: Progress, *, force: bool
+    conninfo: str,
+    connection: Connection[Any],
+    reader: StreamReader,
+    building: _Building,
+    progress: Progress,
+    *,
+    force: bool,
 ) -> list[str]:
     """Fold the log to its end and switch; the differences found, for which it was not switched unless by force."""
-    while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
-        head = building.mailbox.head + behind
-        _fold_batch(connection, reader, building)
-        progress(building.mailbox.head, head)
+    _fold_to_last_few(conninfo, connection, reader, building, progress)
     differences = _switch(connection, reader, building, force=force)
     progress(building.mailbox.head, building.mailbox.head)
     return differences
+
+
+def _fold_to_last_few(
+    conninfo: str, connection: Connection[Any], reader: StreamReader, building: _Building, progress: Progress
+) -> None:
+    """Fold batch after batch, each of them read while the one before is written."""
+    if _behind(connection, building) <= LAST_FEW_EVENTS:
+        return
+    mailbox_id, before = building.mailbox.mailbox_id, None
+    with ReadAhead(conninfo, reader, mailbox_id, generation=building.generation) as ahead:
+        ahead.start(building.mailbox.head, limit=BATCH_EVENTS)
+        while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
+            batch = ahead.take()
+            if not batch.events:
+                return
+            ahead.start(batch.events[-1].seq, limit=BATCH_EVENTS)
+            head = building.mailbox.head + behind
+            before = _fold(connection, building, batch, before)
+            progress(building.mailbox.head, head)
 
 
 def _behind(connection: Connection[Any], building: _Building) -> int:
@@ -179,45 +201,45 @@ def _behind(connection: Connection[Any], building: _Building) -> int:
     return 0 if row is None else row[0] - building.mailbox.head
 
 
-def _fold_batch(connection: Connection[Any], reader: StreamReader, building: _Building) -> int:
-    """Apply the next batch and note where the rebuild stands, in one transaction."""
-    events = reader.batch(building.mailbox.mailbox_id, building.mailbox.head, limit=BATCH_EVENTS)
-    if not events:
-        return 0
-    with connection.transaction():
-        rows, touched = _apply(connection, building, events)
-        write_rows(
-            Cursors(connection),
-            [Written(rows, touched, building.mailbox.head, b"")],
-            generation=building.generation,
-        )
-        building.mailbox = rows.mailbox
-        _note(connection, building)
+def _fold_rest(connection: Connection[Any], reader: StreamReader, building: _Building) -> int:
+    """Apply the next batch, with nothing read ahead; how many events that were."""
+    mailbox = building.mailbox
+    events = reader.batch(mailbox.mailbox_id, mailbox.head, limit=BATCH_EVENTS)
+    if events:
+        needs = needs_of(events)
+        rows = load(connection, msgspec.structs.replace(mailbox, generation=building.generation), needs)
+        _fold(connection, building, Batch(events, needs, rows), None)
     return len(events)
 
 
-def _apply(connection: Connection[Any], building: _Building, events: list[RecordedEvent]) -> tuple[Rows, Touched]:
-    mailbox_id = building.mailbox.mailbox_id
-    needs = needs_of(events)
-    for _round in range(len(events) + 8):
-        rows = _load(connection, building, needs)
-        new_rows_asked(rows, events)
+def _fold(connection: Connection[Any], building: _Building, batch: Batch, before: Folded | None) -> Folded:
+    """Apply a batch and note where the rebuild stands, in one transaction. `before` was written after it was read."""
+    with connection.transaction():
+        done = _apply(connection, building, batch, before)
+        write_rows(
+            Cursors(connection),
+            [Written(done.rows, done.touched, building.mailbox.head, b"")],
+            generation=building.generation,
+        )
+        building.mailbox = done.rows.mailbox
+        _note(connection, building)
+    return done
+
+
+def _apply(connection: Connection[Any], building: _Building, batch: Batch, before: Folded | None) -> Folded:
+    rows, needs = batch.rows, batch.needs
+    mailbox = msgspec.structs.replace(building.mailbox, generation=building.generation)
+    if before is not None and not laid_over(rows, before):
+        rows = load(connection, mailbox, needs)
+    for _round in range(len(batch.events) + 8):
+        rows.mailbox = msgspec.structs.replace(mailbox)
+        new_rows_asked(rows, batch.events)
         try:
-            return rows, changes(rows, events)
+            return Folded(rows, changes(rows, batch.events))
         except RowsMissingError as missing:
             needs = needs | missing.needs
-    raise RuntimeError(f"the events of {mailbox_id} after {building.mailbox.head} ask for rows without end")
-
-
-def _load(connection: Connection[Any], building: _Building, needs: Needs) -> Rows:
-    mailbox_id = building.mailbox.mailbox_id
-    rows = Rows(msgspec.structs.replace(building.mailbox, generation=building.generation))
-    with connection.pipeline() as pipeline:
-        loading = Loading(Cursors(connection), generation=building.generation)
-        loading.ask({mailbox_id: needs}, 0)
-        pipeline.sync()
-        loading.take({mailbox_id: rows}, {mailbox_id: needs})
-    return rows
+            rows = load(connection, mailbox, needs)
+    raise RuntimeError(f"the events of {mailbox.mailbox_id} after {mailbox.head} ask for rows without end")
 
 
 def _locked(connection: Connection[Any], mailbox_id: MailboxId) -> MailboxRow:
@@ -234,10 +256,10 @@ def _switch(connection: Connection[Any], reader: StreamReader, building: _Buildi
     with connection.transaction():
         live = _locked(connection, mailbox_id)
         while building.mailbox.head < live.head:
-            if not _fold_batch(connection, reader, building):
+            if not _fold_rest(connection, reader, building):
                 raise LookupError(f"the log of {mailbox_id} ends at {building.mailbox.head}, its head is {live.head}")
         mailbox = building.mailbox
-        if _is_unreadable(reader, mailbox_id):
+        if is_unreadable(reader, mailbox_id):
             # Nothing to compare with: what the rows still say of an erased person goes.
             differences, mailbox.erased = [], live.erased
         else:

@@ -1,8 +1,9 @@
-"""Making the search index again from the log while it is followed and asked: a generation beside the live one.
+"""Making the search index again while it is followed and asked: a generation beside the live one.
 
-The new generation is filled mailbox by mailbox, then, with the followers' cursors locked so that none of them is
-between reading and writing, brought up to what the live one has, and flipped to. Mailboxes that are behind by then are
-woken. A generation left behind by an interruption is gone on with: the index keeps its cursors itself.
+The new generation is filled mailbox by mailbox from the rows in step, each message once (`infra.search_scan`). Then,
+with the followers' cursors locked so that none of them is between reading and writing, it is brought up to what the
+live one has, and flipped to. Mailboxes that are behind by then are woken. A generation left behind by an interruption
+is gone on with: the index keeps its cursors itself.
 """
 
 import shutil
@@ -17,7 +18,8 @@ from psycopg import Connection
 
 from domain.ids import MailboxId
 from domain.search_query import Everything, Query
-from infra.search_view import Extract, SearchView
+from infra.search_documents import DocumentHeap, Extract
+from infra.search_scan import SearchScan
 from infra.store.reading import StreamReader
 from infra.tantivy_search.generations import (
     begin_generation,
@@ -30,8 +32,6 @@ from infra.tantivy_search.generations import (
 from infra.tantivy_search.index import SearchIndexIncompatibleError, SearchIndexLockedError, TantivyIndex
 from infra.tantivy_search.live import LiveTantivyIndex
 
-BATCH_EVENTS = 500
-EVENTS_A_COMMIT = 4000
 LET_GO_S = 3.0
 """So long the service is waited for to let go of the old generation; else the next rebuild removes it."""
 
@@ -47,7 +47,7 @@ _WAKE = (
 
 
 class RebuiltSearch(msgspec.Struct, frozen=True):
-    """What a rebuild came to: the generation that is live now, the events read, whether the old one is gone."""
+    """What a rebuild came to: the generation that is live now, the events passed, whether the old one is gone."""
 
     generation: int
     events: int
@@ -72,7 +72,7 @@ def rebuild_search(
     generation = _begun(folder, before)
     index = TantivyIndex(generation_folder(folder, generation))
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        filling = _Filling(connection, reader, SearchView(index, extract), index, progress)
+        filling = _Filling(SearchScan(connection, reader, DocumentHeap(index, extract)), index, progress)
         filling.fill(connection.execute(_HEADS).fetchall())
         filling.fill(connection.execute(_HEADS).fetchall())
         with connection.transaction():
@@ -100,22 +100,12 @@ def _begun(folder: Path, live: int) -> int:
 
 
 class _Filling:
-    """Feeds mailboxes to the new generation; commits some thousand events at a time."""
+    """Feeds mailboxes to the new generation."""
 
-    def __init__(
-        self,
-        connection: Connection[Any],
-        reader: StreamReader,
-        view: SearchView,
-        index: TantivyIndex,
-        progress: Progress,
-    ) -> None:
-        self._connection = connection
-        self._reader = reader
-        self._view = view
+    def __init__(self, scan: SearchScan, index: TantivyIndex, progress: Progress) -> None:
+        self._scan = scan
         self._index = index
         self._progress = progress
-        self._waiting = 0
         self.events = 0
 
     def fill(self, heads: Iterable[tuple[str, int]]) -> None:
@@ -123,25 +113,14 @@ class _Filling:
         behind = [(MailboxId(m), self._index.cursor(MailboxId(m)), seq) for m, seq in heads]
         wanted = self.events + sum(max(seq - since, 0) for _, since, seq in behind)
         for mailbox_id, since, seq in behind:
-            self._fill_one(mailbox_id, since, seq, wanted)
-        self._settle()
-
-    def _fill_one(self, mailbox_id: MailboxId, since: int, seq: int, wanted: int) -> None:
-        while since < seq:
-            events = self._reader.batch(mailbox_id, since, limit=BATCH_EVENTS)
-            if not events:
-                return
-            reached = self._view.apply(self._connection, mailbox_id, events)
-            self.events += reached - since
-            self._waiting += reached - since
-            since = reached
-            if self._waiting >= EVENTS_A_COMMIT or reached < events[-1].seq:
-                self._settle()
-            self._progress(self.events, max(wanted, self.events))
-
-    def _settle(self) -> None:
-        self._view.settle()
-        self._waiting = 0
+            while since < seq:
+                reached = self._scan.go_on(mailbox_id, since)
+                if reached == since:
+                    break
+                self.events += reached - since
+                since = reached
+                self._progress(self.events, max(wanted, self.events))
+        self._scan.settle()
 
 
 def _wake_those_behind(connection: Connection[Any], index: TantivyIndex) -> None:

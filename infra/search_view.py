@@ -1,11 +1,9 @@
 """The following view that feeds the search index: from events to the messages touched, to their documents.
 
-Documents are made of the rows in step and the stored extracts, so that a relabel parses no MIME. Feeding again what was
-fed before changes nothing; the index keeps its cursors in the same commit as its documents.
+Feeding again what was fed before changes nothing; the index keeps its cursors in the same commit as its documents.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -15,26 +13,14 @@ from psycopg.rows import tuple_row
 from domain.events import MessageDelivered, RecordedEvent, ThreadsJoined
 from domain.ids import MailboxId, MessageId
 from domain.rows import MessageRow
-from gateways.blobs import BlobMissingError
-from gateways.mime.structure import PARSER_VERSION, ParsedMessage
-from infra.extracts import unpacked
-from infra.followers import ViewUnavailableError
+from infra.search_documents import MESSAGES_AT_ONCE, ROW_COLUMNS, DocumentHeap, Extract, told_as_unavailable
 from infra.store.row_tables import MESSAGES
-from projections.search import SearchDocument, SearchIndex, SearchUnavailableError
+from projections.search import SearchIndex
 
 _ROWS = (
-    f"SELECT {MESSAGES.columns} FROM messages x JOIN mailboxes b ON b.mailbox_id = x.mailbox_id"  # noqa: S608
+    f"SELECT {ROW_COLUMNS} FROM messages x JOIN mailboxes b ON b.mailbox_id = x.mailbox_id"  # noqa: S608
     " AND b.generation = x.generation WHERE x.mailbox_id = %s AND x.message_id = ANY (%s)"
 )
-_EXTRACTS = "SELECT blob, body FROM extracts WHERE blob = ANY (%s) AND parser = %s"
-
-STEP_BYTES = 16_000_000
-"""About so much text is gathered before it must be settled: what memory a step takes, however much is behind."""
-MESSAGES_AT_ONCE = 32
-DOCUMENT_BYTES = 1_000
-"""What a document takes besides its subject and text."""
-
-Extract = Callable[[str], ParsedMessage]
 
 
 def touched_messages(events: Iterable[RecordedEvent]) -> set[MessageId]:
@@ -53,40 +39,6 @@ def touched_messages(events: Iterable[RecordedEvent]) -> set[MessageId]:
     return touched
 
 
-def document(mailbox_id: MailboxId, row: MessageRow, parsed: ParsedMessage | None) -> SearchDocument:
-    """The document of a message; without its extract (the object has gone) only what the row tells."""
-    facts = {
-        "mailbox_id": mailbox_id,
-        "message_id": row.message_id,
-        "thread_id": row.thread_id,
-        "seq": row.changed_seq,
-        "received_at": row.received_at,
-        "listed_at": row.listed_at,
-        "size": row.size,
-        "labels": tuple(row.labels),
-        "keywords": tuple(row.keywords),
-        "has_attachment": row.has_attachment,
-    }
-    if parsed is None:
-        return SearchDocument(**facts)  # type: ignore[arg-type]
-    summary = parsed.summary
-    return SearchDocument(
-        **facts,  # type: ignore[arg-type]
-        subject=summary.subject,
-        from_=_shown(summary.from_),
-        to=_shown(summary.to),
-        cc=_shown(summary.cc),
-        bcc=_shown(summary.bcc),
-        text=parsed.text,
-        filenames=tuple(one.filename for one in parsed.attachments if one.filename),
-        message_id_header=summary.message_id or "",
-    )
-
-
-def _shown(addresses: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(f"{one.name} {one.address}".strip() for one in addresses)
-
-
 class SearchView:
     """`FollowingView` over a search index. `settle` is the index's one commit for all mailboxes of a step."""
 
@@ -94,68 +46,37 @@ class SearchView:
 
     def __init__(self, index: SearchIndex, extract: Extract) -> None:
         self._index = index
-        self._extract = extract
-        self._upserts: list[SearchDocument] = []
-        self._deletes: list[tuple[MailboxId, MessageId]] = []
-        self._cursors: dict[MailboxId, int] = {}
-        self._gathered_bytes = 0
+        self._heap = DocumentHeap(index, extract)
 
     def reached(self, mailbox_id: MailboxId, applied_seq: int) -> int:
         """What the index itself has, should it have lost its folder or been switched to another generation."""
-        with _told_as_unavailable():
+        with told_as_unavailable():
             return min(applied_seq, self._index.cursor(mailbox_id))
 
     def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
-        """Gather the documents of the messages that these events touch, until `STEP_BYTES` are gathered.
+        """Gather the documents of the messages that these events touch, until the heap is full.
 
         What a single event touches may be more: all but the last of it is given to the index before its cursor.
         """
         reached = events[0].seq - 1
         for some, touched in _portions(events):
-            if self._gathered_bytes >= STEP_BYTES:
+            if self._heap.is_full:
                 break
-            for start in range(0, len(touched), MESSAGES_AT_ONCE):
-                if start and self._gathered_bytes >= STEP_BYTES:
-                    self._give({})
-                self._gather(connection, mailbox_id, touched[start : start + MESSAGES_AT_ONCE])
-            reached = self._cursors[mailbox_id] = some[-1].seq
+            rows = _rows(connection, mailbox_id, touched)
+            self._heap.put(connection, mailbox_id, rows)
+            self._heap.remove(mailbox_id, set(touched) - {row.message_id for row in rows})
+            reached = some[-1].seq
+            self._heap.reach(mailbox_id, reached)
         return reached
-
-    def _gather(self, connection: Connection[Any], mailbox_id: MailboxId, touched: Sequence[MessageId]) -> None:
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            rows = [MESSAGES.row(v) for v in cursor.execute(_ROWS.encode(), (mailbox_id, touched)).fetchall()]
-        live = {row.message_id: row for row in rows if row.destroyed_seq is None}
-        bodies = self._bodies(connection, {row.blob for row in live.values()})
-        for row in live.values():
-            made = document(mailbox_id, row, self._extracted(row.blob, bodies.get(row.blob)))
-            self._upserts.append(made)
-            self._gathered_bytes += DOCUMENT_BYTES + len(made.subject) + len(made.text)
-        self._deletes += [(mailbox_id, message_id) for message_id in touched if message_id not in live]
 
     def settle(self) -> None:
         """Commit what was gathered to the index: durable before the cursors in the database are."""
-        cursors, self._cursors = self._cursors, {}
-        if cursors:
-            self._give(cursors)
+        self._heap.settle()
 
-    def _give(self, cursors: Mapping[MailboxId, int]) -> None:
-        upserts, deletes = self._upserts, self._deletes
-        self._upserts, self._deletes, self._gathered_bytes = [], [], 0
-        with _told_as_unavailable():
-            self._index.apply(upserts, deletes, cursors)
 
-    @staticmethod
-    def _bodies(connection: Connection[Any], blobs: set[str]) -> dict[str, bytes]:
-        with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            return dict(cursor.execute(_EXTRACTS, (sorted(blobs), PARSER_VERSION)).fetchall())
-
-    def _extracted(self, blob: str, body: bytes | None) -> ParsedMessage | None:
-        if body is not None:
-            return unpacked(body)
-        try:
-            return self._extract(blob)
-        except BlobMissingError:
-            return None
+def _rows(connection: Connection[Any], mailbox_id: MailboxId, wanted: Sequence[MessageId]) -> list[MessageRow]:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return [MESSAGES.row(v) for v in cursor.execute(_ROWS.encode(), (mailbox_id, wanted)).fetchall()]
 
 
 def _portions(events: Sequence[RecordedEvent]) -> Iterator[tuple[Sequence[RecordedEvent], list[MessageId]]]:
@@ -166,15 +87,6 @@ def _portions(events: Sequence[RecordedEvent]) -> Iterator[tuple[Sequence[Record
         if len(touched) >= MESSAGES_AT_ONCE or place == len(events):
             yield events[start:place], sorted(touched)
             start, touched = place, set()
-
-
-@contextmanager
-def _told_as_unavailable() -> Iterator[None]:
-    """The index as an outage: a process before this one still writes it, or its disk is full."""
-    try:
-        yield
-    except SearchUnavailableError as error:
-        raise ViewUnavailableError(str(error)) from error
 
 
 def forget_lost_cursors(connection: psycopg.Connection[Any], index: SearchIndex) -> int:

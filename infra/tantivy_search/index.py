@@ -5,7 +5,8 @@ opened with the first write and kept: tantivy's lock file lets no second one in,
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -63,10 +64,10 @@ class TantivyIndex:
         """See `SearchIndex.apply`. Raises: SearchIndexLockedError, SearchUnavailableError."""
         newest = {message_key(message.mailbox_id, message.message_id): message for message in upserts}
         gone = {message_key(*names) for names in deletes}
-        documents = [message_document(message) for key, message in newest.items() if key not in gone]
-        marks = [cursor_document(mailbox_id, seq) for mailbox_id, seq in cursors.items()]
         stale = [(KEY, key) for key in newest.keys() | gone] + [(CURSOR_OF, mailbox_id) for mailbox_id in cursors]
-        self._commit(stale, [*documents, *marks])
+        documents = (message_document(message) for key, message in newest.items() if key not in gone)
+        marks = (cursor_document(mailbox_id, seq) for mailbox_id, seq in cursors.items())
+        self._commit(stale, chain(documents, marks))
 
     def drop_mailbox(self, mailbox_id: MailboxId) -> None:
         """See `SearchIndex.drop_mailbox`. Raises: SearchIndexLockedError."""
@@ -95,23 +96,30 @@ class TantivyIndex:
             if writer is not None:
                 writer.wait_merging_threads()
 
-    def _commit(self, stale: Iterable[tuple[str, str]], documents: Sequence[Document]) -> None:
+    def _commit(self, stale: Iterable[tuple[str, str]], documents: Iterable[Document]) -> None:
+        """Each document is made when the writer has the one before: a batch of them is never in memory."""
         with self._writing:
             if self._writer is None:
                 self._writer = _opened_writer(self._index, self.folder)
             try:
                 for field, value in stale:
-                    self._writer.delete_documents_by_term(field, value)
+                    self._take(self._writer.delete_documents_by_term, field, value)
                 for document in documents:
-                    self._writer.add_document(document)
-                self._writer.commit()
-            except (OSError, ValueError) as error:  # tantivy raises ValueError for a full disk, too
+                    self._take(self._writer.add_document, document)
+                    self._written += 1
+                self._take(self._writer.commit)
+            except BaseException:
                 self._writer = None  # what it was given so far goes with it; the lock too
-                raise SearchUnavailableError(f"the search index in {self.folder} takes nothing: {error}") from error
-            self._written += len(documents)
+                raise
             if self._written >= GIVE_BACK_AFTER:
                 self._written = 0
                 give_back()
+
+    def _take(self, take: Callable[..., object], *given: object) -> None:
+        try:
+            take(*given)
+        except (OSError, ValueError) as error:  # tantivy raises ValueError for a full disk, too
+            raise SearchUnavailableError(f"the search index in {self.folder} takes nothing: {error}") from error
 
     def _searcher(self) -> Searcher:
         """What the last commit made of the index, by whatever process."""

@@ -4,7 +4,7 @@ Every term begins with a tag of its mailbox. So a mailbox's terms lie together, 
 on what other mailboxes hold. That nothing leaks is not left to the tag: see `queries`. No text is stored as it was.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from tantivy import Document, Schema, SchemaBuilder
 from domain.ids import MailboxId, MessageId
 from domain.search_matching import address_keys, is_unread, values_of
 from domain.search_query import TextField, message_id_key
-from domain.words import words
+from domain.words import spaced_words
 from projections.search import SearchDocument
 
 MAILBOX: Final = "mailbox"
@@ -78,8 +78,9 @@ def message_document(message: SearchDocument) -> Document:
         RECEIVED_AT: integer(message.received_at),
         SIZE: integer(message.size),
     }
+    tagged = _Tagged(mailbox_tag)
     for field in TEXT_FIELDS:
-        fields[field] = list(_tagged(mailbox_tag, values_of(message, field)))
+        fields[field] = [text for value in values_of(message, field) if (text := tagged[value])]
     return Document.from_dict(fields, SCHEMA)
 
 
@@ -111,8 +112,14 @@ def _address_facts(field: str, values: Iterable[str]) -> Iterator[tuple[str, str
     yield from ((field, key) for value in values for key in address_keys(value))
 
 
-def _tagged(mailbox_tag: str, values: Sequence[str]) -> Iterator[str]:
-    for value in values:
-        found = words(value)
-        if found:
-            yield mailbox_tag + f" {mailbox_tag}".join(found)
+class _Tagged(dict[str, str]):
+    """The words of a message's values, each with the mailbox's tag; a value that two fields share is split once."""
+
+    def __init__(self, mailbox_tag: str) -> None:
+        super().__init__()
+        self._tag = mailbox_tag
+
+    def __missing__(self, value: str) -> str:
+        found = spaced_words(value)
+        tagged = self[value] = self._tag + found.replace(" ", f" {self._tag}") if found else ""
+        return tagged

@@ -21,7 +21,8 @@ from gateways.mime.structure import ParsedMessage
 from infra.blob_references import touch
 from infra.contacts_view import ContactsView
 from infra.followers import RETRY_PARKED_MS, Dispatcher, Follower, fan_out, lags, sweep
-from infra.search_view import SearchView, document, forget_lost_cursors
+from infra.search_documents import document
+from infra.search_view import SearchView, forget_lost_cursors
 from infra.store import recorder
 from infra.tantivy_search.live import open_live
 from infra.wakes import Announcer, Listener, heads_in, payloads

@@ -207,7 +207,8 @@ def extract(_blob: str) -> ParsedMessage:
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """So few documents may be gathered: what five of them hold, and the last portion."""
     monkeypatch.setattr("infra.search_view.MESSAGES_AT_ONCE", 4)
-    monkeypatch.setattr("infra.search_view.STEP_BYTES", 5 * len(TEXT))
+    monkeypatch.setattr("infra.search_documents.MESSAGES_AT_ONCE", 4)
+    monkeypatch.setattr("infra.search_documents.STEP_BYTES", 5 * len(TEXT))
     return 8
 
 
