@@ -178,8 +178,10 @@ class WaitingRoom:
 
     def close_if_empty(self, place: Place) -> None:
         """A place where nobody stands is watched no more."""
+        if place.clients:
+            return
         key = (place.mailbox_id, place.since, place.form)
-        if not place.clients and self._places.get(key) is place:
+        if self._places.get(key) is place:
             del self._places[key]
             self._waiters.remove(place)
 
