@@ -7,6 +7,9 @@ GENESIS = bytes(32)
 """What stands before the first event."""
 
 _PREFIX = b"ledgermail-event-1"
+_LENGTH = struct.Struct(">Q").pack
+_NUMBER = struct.Struct(">Qq").pack
+"""A number with its length, 8, before it."""
 
 
 def event_hash(
@@ -17,13 +20,22 @@ def event_hash(
     The parts in order: the hash before, mailbox id, seq, topic, recorded_at (unix milliseconds), key id, sealed bytes;
     texts are UTF-8, numbers 8 octets big-endian. Golden vectors: `tests/vectors/chain.json`.
     """
-    parts = (
-        before,
-        mailbox_id.encode(),
-        struct.pack(">q", seq),
-        topic.encode(),
-        struct.pack(">q", recorded_at),
-        key_id.encode(),
-        sealed,
+    mailbox, kind, key = mailbox_id.encode(), topic.encode(), key_id.encode()
+    head = b"".join(
+        (
+            _PREFIX,
+            _LENGTH(len(before)),
+            before,
+            _LENGTH(len(mailbox)),
+            mailbox,
+            _NUMBER(8, seq),
+            _LENGTH(len(kind)),
+            kind,
+            _NUMBER(8, recorded_at),
+            _LENGTH(len(key)),
+            key,
+            _LENGTH(len(sealed)),
+            sealed,
+        )
     )
-    return hashlib.sha256(_PREFIX + b"".join(struct.pack(">Q", len(part)) + part for part in parts)).digest()
+    return hashlib.sha256(head).digest()

@@ -32,9 +32,9 @@ _HOLD = """
     SELECT holder, name FROM unnest(%s::text[], %s::text[]) AS given (holder, name) ORDER BY name, holder
     ON CONFLICT DO NOTHING
 """
-_RELEASE = """
+RELEASE = """
     WITH released AS MATERIALIZED (
-        SELECT holder, name FROM blob_references WHERE holder = ANY(%s) ORDER BY name, holder FOR UPDATE
+        SELECT holder, name FROM blob_references WHERE holder = ANY(%s::text[]) ORDER BY name, holder FOR UPDATE
     )
     DELETE FROM blob_references AS held USING released
     WHERE held.holder = released.holder AND held.name = released.name
@@ -73,7 +73,7 @@ def release(cur: Session, holder: str) -> None:
 def release_many(cur: Session, holders: Iterable[str]) -> None:
     """`release` for many holders in one statement."""
     if gone := list(holders):
-        cur.execute(_RELEASE, (gone,))
+        cur.execute(RELEASE, (gone,))
 
 
 def names_held(cur: Session, holder: str) -> list[str]:

@@ -36,7 +36,7 @@ from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError
 from infra.settings import Settings
-from infra.store.lane import Lane
+from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
@@ -152,9 +152,9 @@ class Parts:
         return announcer
 
     @cached_property
-    def lane(self) -> Lane:
+    def lane(self) -> Lanes:
         """Where commands are appended."""
-        lane = Lane(
+        lane = Lanes(
             self.conninfo,
             self.keys,
             retention_days=self.settings.retention_days,

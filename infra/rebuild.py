@@ -23,6 +23,7 @@ from infra.store.reading import StreamReader
 from infra.store.row_loading import LOCK_MAILBOXES, Loading, read_json_as_raw
 from infra.store.row_tables import TABLES
 from infra.store.row_writing import Written, write_rows
+from infra.store.wire import Cursors
 from infra.views.stored_rows import stored_rows
 from projections.event_needs import needs_of, new_rows_asked
 from projections.in_step import Touched, changes
@@ -186,7 +187,7 @@ def _fold_batch(connection: Connection[Any], reader: StreamReader, building: _Bu
     with connection.transaction():
         rows, touched = _apply(connection, building, events)
         write_rows(
-            connection.cursor(),
+            Cursors(connection),
             [Written(rows, touched, building.mailbox.head, b"")],
             generation=building.generation,
         )
@@ -212,7 +213,7 @@ def _load(connection: Connection[Any], building: _Building, needs: Needs) -> Row
     mailbox_id = building.mailbox.mailbox_id
     rows = Rows(msgspec.structs.replace(building.mailbox, generation=building.generation))
     with connection.pipeline() as pipeline:
-        loading = Loading(connection, generation=building.generation)
+        loading = Loading(Cursors(connection), generation=building.generation)
         loading.ask({mailbox_id: needs}, 0)
         pipeline.sync()
         loading.take({mailbox_id: rows}, {mailbox_id: needs})

@@ -2,7 +2,8 @@
 
 CREATE FUNCTION write_rows(p_messages json, p_memberships json, p_labels json, p_threads json, p_thread_references json, p_drafts json, p_submissions json, p_documents json) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF p_messages IS NOT NULL THEN
+    -- One statement: what starting one costs is more than what it does where a command stands alone.
+    WITH messages_written AS (
         INSERT INTO messages (mailbox_id, generation, message_id, origin, thread_id, blob, size, received_at,
             listed_at, labels, uids, keywords, has_attachment, summary, delivered_seq, created_seq, changed_seq,
             destroyed_seq, snoozed_until)
@@ -18,9 +19,8 @@ BEGIN
             listed_at = excluded.listed_at, labels = excluded.labels, uids = excluded.uids, keywords =
             excluded.keywords, has_attachment = excluded.has_attachment, summary = excluded.summary, delivered_seq =
             excluded.delivered_seq, created_seq = excluded.created_seq, changed_seq = excluded.changed_seq,
-            destroyed_seq = excluded.destroyed_seq, snoozed_until = excluded.snoozed_until;
-    END IF;
-    IF p_memberships IS NOT NULL THEN
+            destroyed_seq = excluded.destroyed_seq, snoozed_until = excluded.snoozed_until
+    ), memberships_written AS (
         INSERT INTO memberships (mailbox_id, generation, label_id, uid, message_id, listed_at, unread, starred,
             deletion_mark, added_at, added_seq, changed_seq, removed_seq)
         SELECT mailbox_id, generation, label_id, uid, message_id, listed_at, unread, starred, deletion_mark,
@@ -31,9 +31,8 @@ BEGIN
         ON CONFLICT (mailbox_id, generation, label_id, uid) DO UPDATE SET message_id = excluded.message_id,
             listed_at = excluded.listed_at, unread = excluded.unread, starred = excluded.starred, deletion_mark =
             excluded.deletion_mark, added_at = excluded.added_at, added_seq = excluded.added_seq, changed_seq =
-            excluded.changed_seq, removed_seq = excluded.removed_seq;
-    END IF;
-    IF p_labels IS NOT NULL THEN
+            excluded.changed_seq, removed_seq = excluded.removed_seq
+    ), labels_written AS (
         INSERT INTO labels (mailbox_id, generation, label_id, name, parent_id, role, uid_validity, next_uid,
             sort_order, subscribed, total, unread, threads, threads_unread, size, created_seq, changed_seq,
             counts_seq, destroyed_seq)
@@ -49,9 +48,8 @@ BEGIN
             excluded.next_uid, sort_order = excluded.sort_order, subscribed = excluded.subscribed, total =
             excluded.total, unread = excluded.unread, threads = excluded.threads, threads_unread =
             excluded.threads_unread, size = excluded.size, created_seq = excluded.created_seq, changed_seq =
-            excluded.changed_seq, counts_seq = excluded.counts_seq, destroyed_seq = excluded.destroyed_seq;
-    END IF;
-    IF p_threads IS NOT NULL THEN
+            excluded.changed_seq, counts_seq = excluded.counts_seq, destroyed_seq = excluded.destroyed_seq
+    ), threads_written AS (
         INSERT INTO threads (mailbox_id, generation, label_id, thread_id, total, unread, latest_at, created_seq,
             changed_seq)
         SELECT mailbox_id, generation, label_id, thread_id, total, unread, latest_at, created_seq, changed_seq
@@ -59,16 +57,14 @@ BEGIN
             total integer, unread integer, latest_at bigint, created_seq bigint, changed_seq bigint)
         ON CONFLICT (mailbox_id, generation, thread_id, label_id) DO UPDATE SET total = excluded.total, unread =
             excluded.unread, latest_at = excluded.latest_at, created_seq = excluded.created_seq, changed_seq =
-            excluded.changed_seq;
-    END IF;
-    IF p_thread_references IS NOT NULL THEN
-        INSERT INTO thread_references (mailbox_id, generation, ref, thread_id, seen_at)
-        SELECT mailbox_id, generation, ref, thread_id, seen_at
-        FROM json_to_recordset(p_thread_references) AS r (mailbox_id text, generation integer, ref text, thread_id
-            text, seen_at bigint)
-        ON CONFLICT (mailbox_id, generation, ref) DO UPDATE SET thread_id = excluded.thread_id, seen_at =
-            excluded.seen_at;
-    END IF;
+            excluded.changed_seq
+    )
+    INSERT INTO thread_references (mailbox_id, generation, ref, thread_id, seen_at)
+    SELECT mailbox_id, generation, ref, thread_id, seen_at
+    FROM json_to_recordset(p_thread_references) AS r (mailbox_id text, generation integer, ref text, thread_id
+        text, seen_at bigint)
+    ON CONFLICT (mailbox_id, generation, ref) DO UPDATE SET thread_id = excluded.thread_id, seen_at =
+        excluded.seen_at;
     IF p_drafts IS NOT NULL THEN
         INSERT INTO drafts (mailbox_id, generation, draft_id, message_id, revision, created_seq, changed_seq,
             destroyed_seq)
@@ -109,8 +105,7 @@ $$;
 CREATE FUNCTION append_commit(
     p_event_mailboxes text[], p_event_seqs bigint[], p_event_topics text[], p_event_states bytea[],
     p_event_times bigint[], p_event_keys text[], p_event_hashes bytea[],
-    p_salt_mailboxes text[], p_salt_seqs bigint[], p_salt_messages text[], p_salts bytea[],
-    p_mailboxes json, p_mailbox_ids text[], p_hashes bytea[], p_heads_before bigint[], p_hashes_before bytea[],
+    p_salt_mailboxes text[], p_salt_seqs bigint[], p_salt_messages text[], p_salts bytea[], p_mailboxes json,
     p_command_mailboxes text[], p_command_ids text[], p_digests bytea[], p_first_seqs bigint[], p_last_seqs bigint[],
     p_answers bytea[], p_holders text[], p_held text[],
     p_messages json, p_memberships json, p_labels json, p_threads json, p_thread_references json, p_drafts json,
@@ -125,29 +120,34 @@ BEGIN
         INSERT INTO stored_events (originator_id, originator_version, topic, state, recorded_at, key_id, hash)
         SELECT * FROM unnest(p_event_mailboxes, p_event_seqs, p_event_topics, p_event_states, p_event_times,
             p_event_keys, p_event_hashes);
-        INSERT INTO message_salts (mailbox_id, seq, message_id, salt)
-        SELECT * FROM unnest(p_salt_mailboxes, p_salt_seqs, p_salt_messages, p_salts);
-        UPDATE mailboxes x SET head = r.head, head_hash = h.hash, recorded_at = r.recorded_at,
-            used_bytes = r.used_bytes, quota_bytes = r.quota_bytes, quota_warned = r.quota_warned,
-            messages = r.messages, last_uid_validity = r.last_uid_validity, sending_blocked = r.sending_blocked,
-            sending_halved = r.sending_halved, erased = r.erased
-        FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint, recorded_at bigint,
-                used_bytes bigint, quota_bytes bigint, quota_warned smallint, messages bigint,
-                last_uid_validity bigint, sending_blocked boolean, sending_halved boolean, erased boolean)
-            JOIN unnest(p_mailbox_ids, p_hashes, p_heads_before, p_hashes_before)
-                AS h (id, hash, head_before, hash_before) ON h.id = r.mailbox_id
-        WHERE x.mailbox_id = r.mailbox_id AND x.head = h.head_before AND x.head_hash = h.hash_before;
-        GET DIAGNOSTICS moved = ROW_COUNT;
-        IF moved <> cardinality(p_mailbox_ids) THEN
-            RAISE EXCEPTION 'lost race: % of % heads had moved', cardinality(p_mailbox_ids) - moved,
-                cardinality(p_mailbox_ids) USING ERRCODE = 'LM001';
+        IF cardinality(p_salts) > 0 THEN
+            INSERT INTO message_salts (mailbox_id, seq, message_id, salt)
+            SELECT * FROM unnest(p_salt_mailboxes, p_salt_seqs, p_salt_messages, p_salts);
         END IF;
-        INSERT INTO wake (mailbox_id, head)
-        SELECT mailbox_id, head FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint);
+        WITH written AS (
+            UPDATE mailboxes x SET head = r.head, head_hash = r.head_hash, recorded_at = r.recorded_at,
+                used_bytes = r.used_bytes, quota_bytes = r.quota_bytes, quota_warned = r.quota_warned,
+                messages = r.messages, last_uid_validity = r.last_uid_validity, sending_blocked = r.sending_blocked,
+                sending_halved = r.sending_halved, erased = r.erased
+            FROM json_to_recordset(p_mailboxes) AS r (mailbox_id text, head bigint, head_hash bytea,
+                head_before bigint, hash_before bytea, recorded_at bigint, used_bytes bigint, quota_bytes bigint,
+                quota_warned smallint, messages bigint, last_uid_validity bigint, sending_blocked boolean,
+                sending_halved boolean, erased boolean)
+            WHERE x.mailbox_id = r.mailbox_id AND x.head = r.head_before AND x.head_hash = r.hash_before
+            RETURNING x.mailbox_id, x.head
+        )
+        INSERT INTO wake (mailbox_id, head) SELECT mailbox_id, head FROM written;
+        GET DIAGNOSTICS moved = ROW_COUNT;
+        IF moved <> json_array_length(p_mailboxes) THEN
+            RAISE EXCEPTION 'lost race: % of % heads had moved', json_array_length(p_mailboxes) - moved,
+                json_array_length(p_mailboxes) USING ERRCODE = 'LM001';
+        END IF;
     END IF;
-    INSERT INTO blob_references (holder, name)
-    SELECT holder, name FROM unnest(p_holders, p_held) AS given (holder, name) ORDER BY name, holder
-    ON CONFLICT DO NOTHING;
+    IF cardinality(p_held) > 0 THEN
+        INSERT INTO blob_references (holder, name)
+        SELECT holder, name FROM unnest(p_holders, p_held) AS given (holder, name) ORDER BY name, holder
+        ON CONFLICT DO NOTHING;
+    END IF;
     INSERT INTO commands (mailbox_id, command_id, digest, first_seq, last_seq, answer)
     SELECT * FROM unnest(p_command_mailboxes, p_command_ids, p_digests, p_first_seqs, p_last_seqs, p_answers);
 END
@@ -155,10 +155,12 @@ $$;
 
 -- Locks the mailbox rows in id order and, in statements behind the lock (each with a snapshot of its own, so that it sees
 -- what was committed while the lock was waited for), reads the commands seen and what most decisions need: labels,
--- references and the threads that these lead to. Each list is JSON: [mailbox, row].
+-- references and the threads that these lead to, in the generations that the caller takes for the live ones; whether they
+-- are the locked rows tell. Each list is JSON: [mailbox, row].
 CREATE FUNCTION read_commit(
     p_mailboxes text[], p_command_mailboxes text[], p_command_ids text[],
-    p_label_mailboxes text[], p_labels text[], p_reference_mailboxes text[], p_references text[],
+    p_label_mailboxes text[], p_label_generations integer[], p_labels text[],
+    p_reference_mailboxes text[], p_reference_generations integer[], p_references text[],
     OUT locked json, OUT seen json, OUT found_labels json, OUT found_references json,
     OUT found_threads json
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -174,24 +176,22 @@ BEGIN
         JOIN commands c ON c.mailbox_id = n.mailbox_id AND c.command_id = n.command_id;
     IF cardinality(p_labels) > 0 THEN
         SELECT json_agg(json_build_array(x.mailbox_id, row_to_json(x))) INTO found_labels
-        FROM unnest(p_label_mailboxes, p_labels) AS n (mailbox_id, label_id)
-            JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
-            JOIN labels x ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.label_id = n.label_id;
+        FROM unnest(p_label_mailboxes, p_label_generations, p_labels) AS n (mailbox_id, generation, label_id)
+            JOIN labels x ON x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.label_id = n.label_id;
     END IF;
     IF cardinality(p_references) > 0 THEN
         SELECT json_agg(json_build_array(x.mailbox_id, row_to_json(x))) INTO found_references
-        FROM unnest(p_reference_mailboxes, p_references) AS n (mailbox_id, ref)
-            JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+        FROM unnest(p_reference_mailboxes, p_reference_generations, p_references) AS n (mailbox_id, generation, ref)
             JOIN thread_references x
-                ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.ref = n.ref;
+                ON x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.ref = n.ref;
         IF found_references IS NOT NULL THEN
             SELECT json_agg(json_build_array(t.mailbox_id, row_to_json(t))) INTO found_threads
             FROM (
-                SELECT DISTINCT b.mailbox_id, b.generation, x.thread_id
-                FROM unnest(p_reference_mailboxes, p_references) AS n (mailbox_id, ref)
-                    JOIN mailboxes b ON b.mailbox_id = n.mailbox_id
+                SELECT DISTINCT x.mailbox_id, x.generation, x.thread_id
+                FROM unnest(p_reference_mailboxes, p_reference_generations, p_references)
+                        AS n (mailbox_id, generation, ref)
                     JOIN thread_references x
-                        ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.ref = n.ref
+                        ON x.mailbox_id = n.mailbox_id AND x.generation = n.generation AND x.ref = n.ref
             ) AS led
                 JOIN threads t ON t.mailbox_id = led.mailbox_id AND t.generation = led.generation
                     AND t.thread_id = led.thread_id;

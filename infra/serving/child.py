@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from infra.composition import Parts
 from infra.operator_errors import OperatorError
+from infra.seldom_collecting import collect_seldom
 from infra.serving.exit_codes import UNMENDABLE
 from infra.serving.roles import role
 from infra.settings import load
@@ -35,6 +36,7 @@ def main(roles: Sequence[str]) -> int:
     try:
         with Parts(load(os.environ)) as parts:
             _prepare(parts)
+            collect_seldom()
             return _play(parts, roles, stop)
     except OperatorError as error:
         _say({"unmendable": " ".join(str(error).split())})

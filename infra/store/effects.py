@@ -4,14 +4,13 @@ References taken go with the append itself (`infra.store.lane`).
 """
 
 from collections.abc import Sequence
-from typing import Any
-
-from psycopg import Cursor
 
 from domain.commands import Effect, ForgetLater, PutInOutbox, ReleaseBlobs, TakeFromOutbox
 from domain.ids import MailboxId
 from domain.times import DAY_MS
 from infra import blob_references
+from infra.store.array_literals import numbers, texts
+from infra.store.wire import Asks
 
 Placed = Sequence[tuple[MailboxId, Effect]]
 
@@ -29,18 +28,19 @@ _FORGET = (
 )
 
 
-def write_effects(cursor: Cursor[Any], placed: Placed, *, now_ms: int, retention_days: int) -> None:
+def write_effects(asks: Asks, placed: Placed, *, now_ms: int, retention_days: int) -> None:
     """Queue the effects of a commit, kind by kind, in the order in which the decisions gave them."""
     put = [(m, effect) for m, effect in placed if isinstance(effect, PutInOutbox)]
     if put:
-        cursor.execute(_PUT, ([m for m, _ in put], [x.submission_id for _, x in put], [x.due_at for _, x in put]))
+        due_at = numbers(x.due_at for _, x in put)
+        asks.ask(_PUT, (texts([m for m, _ in put]), texts([x.submission_id for _, x in put]), due_at))
     taken = [(m, effect) for m, effect in placed if isinstance(effect, TakeFromOutbox)]
     if taken:
-        cursor.execute(_TAKE, ([m for m, _ in taken], [x.submission_id for _, x in taken]))
+        asks.ask(_TAKE, (texts([m for m, _ in taken]), texts([x.submission_id for _, x in taken])))
     released = [effect.holder for _, effect in placed if isinstance(effect, ReleaseBlobs)]
     if released:
-        blob_references.release_many(cursor, released)
+        asks.ask(blob_references.RELEASE, (texts(released),))
     forgotten = [(m, origin) for m, effect in placed if isinstance(effect, ForgetLater) for origin in effect.origins]
     if forgotten:
-        due = now_ms + retention_days * DAY_MS
-        cursor.execute(_FORGET, ([m for m, _ in forgotten], [o for _, o in forgotten], [due] * len(forgotten)))
+        due = numbers([now_ms + retention_days * DAY_MS] * len(forgotten))
+        asks.ask(_FORGET, (texts([m for m, _ in forgotten]), texts([o for _, o in forgotten]), due))

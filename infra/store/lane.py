@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import Connection
 
 from domain.commands import Command, Context, Decided, HoldBlobs, Outcome, Refusal, TakeFromOutbox, digest
 from domain.events import RecordedEvent
@@ -25,13 +24,14 @@ from domain.ids import MailboxId, new_id
 from domain.rows import Needs, Rows, RowsMissingError
 from infra.keys import KeyDestroyedError, KeyMissingError, Keys, MailboxKey
 from infra.sealing import open_sealed, seal
-from infra.store.array_literals import numbers, texts
+from infra.store.array_literals import numbers, octets, texts
 from infra.store.effects import write_effects
 from infra.store.liveliness import LIVELY
 from infra.store.mapper import StoredRow, keyed_message, to_stored
 from infra.store.recorder import MailboxRecorder
-from infra.store.row_loading import ROWS_BY_KEY, Loading, Seen, read_json_as_raw
-from infra.store.row_writing import Written, lead_references, mailbox_parameters, row_parameters
+from infra.store.row_loading import ROWS_BY_KEY, GenerationChangedError, Loading, Seen, read_json_as_raw
+from infra.store.row_writing import Written, lead_references, mailbox_parameter, row_parameters
+from infra.store.wire import Parameter, Wire
 from projections.in_step import Touched, changes
 
 MAX_GATHERED = 256
@@ -41,13 +41,13 @@ MOMENT_S = 0.002
 LOCK_PATIENCE_S = 30.0
 """How long a command waits for a mailbox that somebody else holds locked; the others of its lane go on meanwhile."""
 LOCK_TIMEOUT_MS, LOCK_TIMEOUT_ALONE_MS, LOCK_PAUSE_S = 2_000, 200, 0.5
+REMEMBERED_GENERATIONS = 100_000
 MAX_ROUNDS = 8
 """How often missing rows may be loaded before a decision is called broken."""
 
 _APPEND = (
     "SELECT append_commit(%s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::bigint[], %s::text[], %b::bytea[],"
-    " %s::text[], %s::bigint[], %s::text[], %b::bytea[],"
-    " %s::json, %s::text[], %b::bytea[], %s::bigint[], %b::bytea[],"
+    " %s::text[], %s::bigint[], %s::text[], %b::bytea[], %s::json,"
     " %s::text[], %s::text[], %b::bytea[], %s::bigint[], %s::bigint[], %b::bytea[], %s::text[], %s::text[],"
     " %s::json, %s::json, %s::json, %s::json, %s::json, %s::json, %s::json, %s::json)"
 )
@@ -137,7 +137,9 @@ class Lane:
         self._last_gathered = 0
         self._closed = False
         self._gate = threading.Lock()
-        self._connection: Connection[Any] | None = None
+        self._wire: Wire | None = None
+        self._generations: dict[MailboxId, int] = {}
+        """The live generations as this lane last saw them: a guess that is checked under every lock."""
         self._thread = threading.Thread(target=self._run, name="lane", daemon=True)
         self._thread.start()
 
@@ -175,8 +177,8 @@ class Lane:
             if last:
                 break
         self._refuse_what_is_left()
-        if self._connection is not None:
-            self._connection.close()
+        if self._wire is not None:
+            self._wire.close()
 
     def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
         """What waits; and where many came together last time, for a moment those who have just had their answer."""
@@ -252,68 +254,67 @@ class Lane:
                 return
 
     def _drop_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
-    def _connected(self) -> Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._conninfo, autocommit=True, **LIVELY)
-            self._connection.execute(ROWS_BY_KEY)
-            self._connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
-            self._connection.execute("SET idle_in_transaction_session_timeout = '60s'")
-            read_json_as_raw(self._connection)
-        return self._connection
+    def _connected(self) -> Wire:
+        if self._wire is None or self._wire.is_closed:
+            connection = psycopg.connect(self._conninfo, autocommit=True, **LIVELY)
+            connection.execute(ROWS_BY_KEY)
+            connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+            connection.execute("SET idle_in_transaction_session_timeout = '60s'")
+            read_json_as_raw(connection)
+            self._wire = Wire(connection)
+        return self._wire
 
     def _append(self, gathered: list[_Waiting]) -> None:
-        connection = self._connected()
+        wire = self._connected()
         try:
-            with connection.pipeline() as pipeline:
-                connection.execute("BEGIN")
-                if gathered[0].busy_until:
-                    connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_ALONE_MS}")
-                batch = self._decide(connection, pipeline, gathered)
-                if batch.ran:
-                    self._write(connection, pipeline, batch)
-                else:
-                    connection.execute("COMMIT")
-                    pipeline.sync()
+            wire.ask("BEGIN")
+            if gathered[0].busy_until:
+                wire.ask(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_ALONE_MS}")
+            batch = self._decide(wire, gathered)
+            if batch.ran:
+                self._write(wire, batch)
+            else:
+                wire.ask("COMMIT")
+                wire.round_trip()
         except BaseException:
-            self._roll_back(connection)
+            if not wire.is_closed:
+                wire.roll_back()
             raise
         self._answer(batch)
 
-    @staticmethod
-    def _roll_back(connection: Connection[Any]) -> None:
-        if not connection.closed and not connection.broken:
-            connection.rollback() if not connection.autocommit else connection.execute("ROLLBACK")
-
-    def _decide(self, connection: Connection[Any], pipeline: psycopg.Pipeline, gathered: list[_Waiting]) -> _Batch:
+    def _decide(self, wire: Wire, gathered: list[_Waiting]) -> _Batch:
         """Lock, read and decide; again with more rows while a decision or a view asks for them."""
         needs: dict[MailboxId, Needs] = {}
         for waiting in gathered:
             mailbox_id = waiting.command.mailbox_id
-            needs[mailbox_id] = needs.get(mailbox_id, Needs()) | waiting.needs
+            known = needs.get(mailbox_id)
+            needs[mailbox_id] = waiting.needs if known is None else known | waiting.needs
         for _round in range(MAX_ROUNDS):
             try:
-                return self._read_and_decide(connection, pipeline, gathered, needs)
+                return self._read_and_decide(wire, gathered, needs)
+            except GenerationChangedError as changed:
+                self._remember_generations(changed.live)
             except _MissingRowsError as missing:
                 for mailbox_id, more in missing.needs.items():
                     needs[mailbox_id] = needs[mailbox_id] | more
         raise RuntimeError(f"a decision asked for more rows {MAX_ROUNDS} times")
 
-    def _read_and_decide(
-        self,
-        connection: Connection[Any],
-        pipeline: psycopg.Pipeline,
-        gathered: list[_Waiting],
-        needs: Mapping[MailboxId, Needs],
-    ) -> _Batch:
+    def _remember_generations(self, live: Mapping[MailboxId, int]) -> None:
+        if len(self._generations) + len(live) > REMEMBERED_GENERATIONS:
+            self._generations.clear()
+        self._generations.update({m: generation for m, generation in live.items() if generation != 1})
+
+    def _read_and_decide(self, wire: Wire, gathered: list[_Waiting], needs: Mapping[MailboxId, Needs]) -> _Batch:
         now_ms = self._clock_ms()
-        loading = Loading(connection)
-        first = loading.lock(needs, [(w.command.mailbox_id, w.command.command_id) for w in gathered])
+        loading = Loading(wire)
+        commands = [(w.command.mailbox_id, w.command.command_id) for w in gathered]
+        first = loading.lock(needs, commands, self._generations)
         loading.ask(needs, now_ms, locked=True)
-        pipeline.sync()
+        wire.round_trip()
         rows, before = first.take()
         batch = _Batch(rows)
         loading.take(batch.rows, needs)
@@ -402,27 +403,26 @@ class Lane:
         batch.ran.append(ran)
         return ran
 
-    def _write(self, connection: Connection[Any], pipeline: psycopg.Pipeline, batch: _Batch) -> None:
-        cursor = connection.cursor()
+    def _write(self, wire: Wire, batch: _Batch) -> None:
         written = batch.written()
-        lead_references(cursor, written)
+        lead_references(wire, written)
         effects = [(ran.waiting.command.mailbox_id, effect) for ran in batch.ran for effect in ran.decided.effects]
         held = [
             (effect.holder, name) for _, effect in effects if isinstance(effect, HoldBlobs) for name in effect.names
         ]
         parameters = (
             *MailboxRecorder.parameters(batch.stored, batch.salted),
-            *mailbox_parameters(written),
+            mailbox_parameter(written),
             *_command_parameters(batch.ran),
             texts([holder for holder, _ in held]),
             texts([name for _, name in held]),
             *row_parameters(written),
         )
-        cursor.execute(_APPEND, parameters, prepare=True)
+        wire.ask(_APPEND, parameters)
         if effects:
-            write_effects(cursor, effects, now_ms=self._clock_ms(), retention_days=self._retention_days)
-        connection.execute("COMMIT")
-        pipeline.sync()
+            write_effects(wire, effects, now_ms=self._clock_ms(), retention_days=self._retention_days)
+        wire.ask("COMMIT")
+        wire.round_trip()
 
     def _answer(self, batch: _Batch) -> None:
         if batch.changed:
@@ -435,14 +435,14 @@ class Lane:
             ran.waiting.future.set_result(Outcome(ran.last_seq, ran.first_seq, ran.answer))
 
 
-def _command_parameters(ran: Sequence[_Ran]) -> tuple[Any, ...]:
+def _command_parameters(ran: Sequence[_Ran]) -> tuple[Parameter, ...]:
     return (
         texts([one.waiting.command.mailbox_id for one in ran]),
         texts([one.waiting.command.command_id for one in ran]),
-        [one.waiting.digest for one in ran],
+        octets([one.waiting.digest for one in ran]),
         numbers(one.first_seq for one in ran),
         numbers(one.last_seq for one in ran),
-        [one.sealed_answer for one in ran],
+        octets([one.sealed_answer for one in ran]),
     )
 
 

@@ -27,7 +27,7 @@ from domain.ids import MailboxId, MessageId
 from domain.public_form import public_event
 from domain.stored_form import Sections
 from infra.keys import MailboxKey
-from infra.sealing import SealBrokenError, message_key, open_sealed, seal
+from infra.sealing import SealBrokenError, message_key, open_sealed, seal, seal_once
 
 _LENGTHS = struct.Struct(">4I")
 
@@ -76,7 +76,7 @@ def to_stored(
     aad = _aad(mailbox_id, seq, event.TOPIC)
     personal = sections.personal
     if personal and salt is not None:
-        personal = seal(message_key(key.secret, salt), personal, aad + b"\0personal")
+        personal = seal_once(message_key(key.secret, salt), personal, aad + b"\0personal")
     lengths = _LENGTHS.pack(len(sections.structure), len(personal), len(sections.who), len(sections.server))
     plain = b"".join((lengths, sections.structure, personal, sections.who, sections.server))
     sealed = seal(key.secret, plain, aad)

@@ -18,9 +18,10 @@ from psycopg.rows import DictRow, tuple_row
 
 from domain.chain import GENESIS
 from domain.ids import MailboxId
-from infra.store.array_literals import numbers, texts
+from infra.store.array_literals import numbers, octets, texts
 from infra.store.liveliness import RECONNECT_S
 from infra.store.mapper import StoredRow, row_from
+from infra.store.wire import Parameter
 
 _COLUMNS = (
     "e.originator_id, e.originator_version, e.topic, e.state, e.recorded_at, e.key_id, e.hash,"
@@ -71,20 +72,20 @@ class MailboxRecorder(PostgresApplicationRecorder):
         """Nothing: tables come from migrations."""
 
     @staticmethod
-    def parameters(rows: Sequence[StoredRow], salted: Sequence[tuple[StoredRow, str]]) -> tuple[Any, ...]:
+    def parameters(rows: Sequence[StoredRow], salted: Sequence[tuple[StoredRow, str]]) -> tuple[Parameter, ...]:
         """The parameters of `append_commit` for rows and for the salts of those that have a personal section."""
         return (
             texts([row.mailbox_id for row in rows]),
             numbers(row.seq for row in rows),
             texts([row.topic for row in rows]),
-            [row.state for row in rows],
+            octets([row.state for row in rows]),
             numbers(row.recorded_at for row in rows),
             texts([row.key_id for row in rows]),
-            [row.hash for row in rows],
+            octets([row.hash for row in rows]),
             texts([row.mailbox_id for row, _ in salted]),
             numbers(row.seq for row, _ in salted),
             texts([message_id for _, message_id in salted]),
-            [row.salt for row, _ in salted],
+            octets([row.salt or b"" for row, _ in salted]),
         )
 
     def _insert_stored_events(

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from psycopg import Connection, Cursor
-from psycopg.rows import tuple_row
+from psycopg import Connection
 from psycopg.types.json import set_json_loads
 
 from domain.ids import MailboxId, ThreadId
@@ -28,6 +27,7 @@ from infra.store.row_tables import (
     THREADS,
     RowTable,
 )
+from infra.store.wire import Answer, Asks
 
 LOCK_MAILBOXES = (
     f"SELECT {MAILBOX_COLUMNS} FROM mailboxes WHERE mailbox_id = ANY (%s::text[]) ORDER BY mailbox_id FOR NO KEY UPDATE"
@@ -52,7 +52,8 @@ _OF_MESSAGE = "x.mailbox_id = m.mailbox_id AND x.generation = m.generation"
 _LIVE = "m.destroyed_seq IS NULL"
 
 _READ_COMMIT = (
-    "SELECT * FROM read_commit(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
+    "SELECT * FROM read_commit(%s::text[], %s::text[], %s::text[],"
+    " %s::text[], %s::integer[], %s::text[], %s::text[], %s::integer[], %s::text[])"
 )
 
 Seen = dict[tuple[MailboxId, str], tuple[bytes, int, int, bytes]]
@@ -149,34 +150,46 @@ class Loading:
     Rows are those of the live generation, or of another that is being built.
     """
 
-    def __init__(self, connection: Connection[Any], *, generation: int | None = None) -> None:
-        self._connection = connection
+    def __init__(self, asks: Asks, *, generation: int | None = None) -> None:
+        self._asks = asks
         self._generation = generation
-        self._asked: list[tuple[Cursor[Any], _Take]] = []
+        self._asked: list[tuple[Answer, _Take]] = []
 
-    def execute(self, statement: str, parameters: tuple[Any, ...]) -> Cursor[Any]:
-        """Queue a statement on the pipeline; its rows are read after the flush."""
+    def execute(self, statement: str, parameters: tuple[str, ...]) -> Answer:
+        """Queue a statement; its rows are read after the round trip."""
         if self._generation is not None:
             # Behind a subselect the number is no guide for the planner, whose statistics know no row of it yet.
             statement = statement.replace("b.generation", f"(SELECT {int(self._generation)})")
-        cursor = self._connection.cursor(row_factory=tuple_row)
-        cursor.execute(statement, parameters, prepare=True)
-        return cursor
+        return self._asks.ask(statement, parameters)
 
     def _ask(self, statement: str, wanted: Mapping[MailboxId, Iterable[Any]], take: _Take) -> None:
         pairs = [(mailbox_id, key) for mailbox_id, keys in wanted.items() for key in keys]
         if pairs:
             keys = [key for _, key in pairs]
             second = texts(keys) if isinstance(keys[0], str) else numbers(keys)
-            cursor = self.execute(statement, (texts([mailbox_id for mailbox_id, _ in pairs]), second))
-            self._asked.append((cursor, take))
+            answer = self.execute(statement, (texts([mailbox_id for mailbox_id, _ in pairs]), second))
+            self._asked.append((answer, take))
 
-    def lock(self, needs: Mapping[MailboxId, Needs], commands: Sequence[tuple[MailboxId, str]]) -> "LockedRead":
-        """Queue the lock of the mailbox rows and, behind it, the reading of commands seen, labels and references."""
+    def lock(
+        self,
+        needs: Mapping[MailboxId, Needs],
+        commands: Sequence[tuple[MailboxId, str]],
+        generations: Mapping[MailboxId, int],
+    ) -> "LockedRead":
+        """Queue the lock of the mailbox rows and, behind it, the reading of commands seen, labels and references.
+
+        `generations` are the live ones as they were last seen; which of them are no more `LockedRead.take` finds out.
+        """
         labels = [(m, key) for m, n in needs.items() if not n.all_labels for key in n.labels]
         references = [(m, key) for m, n in needs.items() for key in n.references]
-        pairs = [texts([pair[place] for pair in list_]) for list_ in (commands, labels, references) for place in (0, 1)]
-        return LockedRead(self.execute(_READ_COMMIT, (texts(sorted(needs)), *pairs)))
+        asked = [texts(sorted(needs)), texts([m for m, _ in commands]), texts([c for _, c in commands])]
+        for pairs in (labels, references):
+            asked += (
+                texts([m for m, _ in pairs]),
+                numbers([generations.get(m, 1) for m, _ in pairs]),
+                texts([key for _, key in pairs]),
+            )
+        return LockedRead(self.execute(_READ_COMMIT, tuple(asked)), {m: generations.get(m, 1) for m in needs})
 
     def ask(self, needs: Mapping[MailboxId, Needs], now_ms: int, *, locked: bool = False) -> None:
         """Queue every statement that these needs call for; `locked`: labels and references came with the lock."""
@@ -218,15 +231,15 @@ class Loading:
     def _ask_documents(self, needs: Mapping[MailboxId, Needs]) -> None:
         wanted = [(m, document_id, kind) for m, n in needs.items() for kind, document_id in n.documents]
         if wanted:
-            cursor = self.execute(_DOCUMENTS, tuple([w[place] for w in wanted] for place in range(3)))
-            self._asked.append((cursor, _take_document))
+            answer = self.execute(_DOCUMENTS, tuple(texts([w[place] for w in wanted]) for place in range(3)))
+            self._asked.append((answer, _take_document))
         self._ask(_DOCUMENTS_OF_KIND, {m: n.document_kinds for m, n in needs.items()}, _take_document)
         self._ask(_DOCUMENT_COUNTS, {m: n.document_counts for m, n in needs.items()}, _take_document_count)
 
     def take(self, rows: Mapping[MailboxId, Rows], needs: Mapping[MailboxId, Needs]) -> None:
         """Put the answers into the working sets and note what was asked for."""
-        for cursor, take in self._asked:
-            for mailbox_id, *values in cursor.fetchall():
+        for answer, take in self._asked:
+            for mailbox_id, *values in answer.fetchall():
                 take(rows[mailbox_id], values)
         for mailbox_id, wanted in needs.items():
             if mailbox_id in rows:
@@ -236,14 +249,20 @@ class Loading:
 class LockedRead:
     """The answer to `Loading.lock`."""
 
-    def __init__(self, cursor: Cursor[Any]) -> None:
-        self._cursor = cursor
+    def __init__(self, answer: Answer, generations: Mapping[MailboxId, int]) -> None:
+        self._answer = answer
+        self._generations = generations
 
     def take(self) -> tuple[dict[MailboxId, Rows], Seen]:
-        """A working set for each mailbox row locked, with what came with the lock, and the commands seen."""
-        answer = self._cursor.fetchone() or (None,) * 5
-        mailboxes, seen, labels, references, threads = answer
+        """A working set for each mailbox row locked, with what came with the lock, and the commands seen.
+
+        Raises: GenerationChangedError, where labels and references were read in a generation that is live no more.
+        """
+        ((mailboxes, seen, labels, references, threads),) = self._answer.fetchall()
         rows = {row.mailbox_id: Rows(row) for row in _decoded(_mailboxes, mailboxes)}
+        live = {mailbox_id: mine.mailbox.generation for mailbox_id, mine in rows.items()}
+        if any(generation != self._generations[mailbox_id] for mailbox_id, generation in live.items()):
+            raise GenerationChangedError(live)
         for mailbox_id, label in _decoded(_labels, labels):
             rows[mailbox_id].labels[label.label_id] = label
         for mailbox_id, reference in _decoded(_references, references):
@@ -251,6 +270,14 @@ class LockedRead:
         for mailbox_id, thread in _decoded(_threads, threads):
             rows[mailbox_id].threads[thread.thread_id, thread.label_id] = thread
         return rows, {(m, c): (d, first, last, a) for m, c, d, first, last, a in _decoded(_seen, seen)}
+
+
+class GenerationChangedError(Exception):
+    """Rows were asked for in a generation that a rebuild has replaced; `live` are those that hold under the lock."""
+
+    def __init__(self, live: dict[MailboxId, int]) -> None:
+        super().__init__("another generation is live")
+        self.live = live
 
 
 def _decoded(decoder: msgspec.json.Decoder[list[Any]], found: msgspec.Raw | None) -> list[Any]:
@@ -264,24 +291,34 @@ _threads: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[Mail
 _seen: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[tuple[MailboxId, str, bytes, int, int, bytes]])
 
 
+_NOTED = (
+    ("message", "messages"),
+    ("label", "labels"),
+    ("reference", "references"),
+    ("draft", "drafts"),
+    ("submission", "submissions"),
+    ("document", "documents"),
+    ("documents", "document_kinds"),
+    ("document count", "document_counts"),
+    ("thread_messages", "thread_messages"),
+    ("thread", "thread_messages"),
+    ("thread", "threads"),
+)
+"""Under which name in `Rows.asked` the keys of each need are noted."""
+
+
 def _note_asked(rows: Rows, needs: Needs) -> None:
     asked = rows.asked
-    asked.update(("message", key) for key in needs.messages)
-    asked.update(("label", key) for key in needs.labels)
-    asked.update(("reference", key) for key in needs.references)
-    asked.update(("draft", key) for key in needs.drafts)
-    asked.update(("submission", key) for key in needs.submissions)
-    asked.update(("document", key) for key in needs.documents)
-    asked.update(("documents", kind) for kind in needs.document_kinds)
-    asked.update(("document count", kind) for kind in needs.document_counts)
+    for name, field in _NOTED:
+        if keys := getattr(needs, field):
+            asked.update([(name, key) for key in keys])
     if needs.all_labels:
         asked.add(("labels", "*"))
     if needs.sending:
         asked.add(("sending", "*"))
-    asked.update(("thread_messages", key) for key in needs.thread_messages)
     rows.whole_threads.update(needs.thread_messages)
-    asked.update(("thread", key) for key in needs.thread_messages + needs.threads)
-    _note_whole_threads(rows)
+    if rows.messages or rows.threads:
+        _note_whole_threads(rows)
 
 
 def _note_whole_threads(rows: Rows) -> None:

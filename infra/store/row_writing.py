@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from psycopg import Cursor
 
 from domain.ids import ThreadId
 from domain.rows import MailboxRow, Rows
 from domain.stored_form import without_nul
 from infra.store.array_literals import numbers, texts
+from infra.store.wire import Asks
 from projections.in_step import Touched
 
 _encode = msgspec.json.Encoder().encode
@@ -31,17 +31,17 @@ class Written(msgspec.Struct, frozen=True):
     hash_before: bytes
 
 
-def write_rows(cursor: Cursor[Any], sets: Sequence[Written], *, generation: int) -> None:
+def write_rows(asks: Asks, sets: Sequence[Written], *, generation: int) -> None:
     """Queue the rows of all tables in a generation that is being built."""
-    lead_references(cursor, sets, generation)
-    cursor.execute(_WRITE, row_parameters(sets, generation), prepare=True)
+    lead_references(asks, sets, generation)
+    asks.ask(_WRITE, row_parameters(sets, generation))
 
 
-def lead_references(cursor: Cursor[Any], sets: Sequence[Written], generation: int | None = None) -> None:
+def lead_references(asks: Asks, sets: Sequence[Written], generation: int | None = None) -> None:
     """Queue, where threads were joined, that every reference to the one leads to the other; before the rows."""
     led = [(item, pair) for item in sets for pair in _last_threads(item.touched.threads_led).items()]
     if led:
-        cursor.execute(
+        asks.ask(
             _LEAD,
             (
                 texts([item.rows.mailbox.mailbox_id for item, _ in led]),
@@ -49,7 +49,6 @@ def lead_references(cursor: Cursor[Any], sets: Sequence[Written], generation: in
                 texts([source for _, (source, _) in led]),
                 texts([into for _, (_, into) in led]),
             ),
-            prepare=True,
         )
 
 
@@ -86,15 +85,27 @@ def _prefixed(mailbox: MailboxRow, row: Any, generation: int | None) -> bytes:
     return place + without_nul(_encode(row))[1:]
 
 
-def mailbox_parameters(sets: Sequence[Written]) -> tuple[Any, ...]:
-    """The parameters of `append_commit` for the compare-and-set of the mailbox rows."""
-    if not sets:
-        return None, "{}", [], "{}", []
-    bare = [msgspec.structs.replace(item.rows.mailbox, head_hash=b"") for item in sets]
-    return (
-        _encode(bare).decode(),
-        texts([item.rows.mailbox.mailbox_id for item in sets]),
-        [item.rows.mailbox.head_hash for item in sets],
-        numbers(item.head_before for item in sets),
-        [item.hash_before for item in sets],
-    )
+def mailbox_parameter(sets: Sequence[Written]) -> str | None:
+    """The parameter of `append_commit` for the compare-and-set of the mailbox rows, None where nothing changed."""
+    return None if not sets else _encode([_compared(item) for item in sets]).decode()
+
+
+def _compared(item: Written) -> dict[str, Any]:
+    """The mailbox row to write, and the head that it must still have."""
+    mailbox = item.rows.mailbox
+    return {
+        "mailbox_id": mailbox.mailbox_id,
+        "head": mailbox.head,
+        "head_hash": "\\x" + mailbox.head_hash.hex(),
+        "head_before": item.head_before,
+        "hash_before": "\\x" + item.hash_before.hex(),
+        "recorded_at": mailbox.recorded_at,
+        "used_bytes": mailbox.used_bytes,
+        "quota_bytes": mailbox.quota_bytes,
+        "quota_warned": mailbox.quota_warned,
+        "messages": mailbox.messages,
+        "last_uid_validity": mailbox.last_uid_validity,
+        "sending_blocked": mailbox.sending_blocked,
+        "sending_halved": mailbox.sending_halved,
+        "erased": mailbox.erased,
+    }

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from infra.seldom_collecting import collect_seldom
 from scripts.benchmarks import (
     append,
     bytes_per_message,
@@ -20,6 +21,7 @@ from scripts.benchmarks import (
     ingest,
     mailbox_sizes,
     rebuilding,
+    starting,
     sync_load,
 )
 from scripts.benchmarks.report import Figure, table, write_json
@@ -29,6 +31,7 @@ from scripts.benchmarks.stage import Stage, say, stage
 Measure = Callable[[Stage], Iterator[Figure]]
 
 ROWS: dict[str, tuple[Measure, str]] = {
+    starting.ROW: (starting.measure, "from the call to serving"),
     append.ROW: (append.measure, "appending with the views in step"),
     mailbox_sizes.ROW: (mailbox_sizes.measure, "every question and change in a small and a large mailbox"),
     sync_load.ROW: (sync_load.measure, "/sync one event behind over HTTP, alone and under ingest"),
@@ -46,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     _allow_many_files()
+    collect_seldom()  # as each process of the service does: what is measured in this process is theirs
     figures: list[Figure] = []
     settings: dict[str, Any] = _machine(sizes)
     interrupted = False

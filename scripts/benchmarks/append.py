@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -21,6 +22,8 @@ from scripts.benchmarks.stage import DELAYED, Stage, Store, say
 
 ROW = "append"
 CLIENTS = (1, 16, 64)
+MADE_PER_S = 5_000
+"""Commands made before a turn, as the peers' rows are: making one is nobody's append."""
 
 
 class Turn(msgspec.Struct):
@@ -49,13 +52,19 @@ class ThroughLane:
         self._lane = store.lane
         self._mailboxes = store.open_mailboxes(mailboxes)
         self._numbers = count()
+        self._made: deque[Any] = deque()
 
-    def _next(self) -> Any:
+    def _made_now(self) -> Any:
         number = next(self._numbers)
         return delivery(self._mailboxes[number * 7919 % len(self._mailboxes)], number, blob=number % BLOBS)
 
+    def _next(self) -> Any:
+        return self._made.popleft() if self._made else self._made_now()
+
     def turn(self, clients: int, seconds: float) -> Turn:
         """Clients as callbacks: each submits again as soon as it is answered."""
+        for _ in range(int(MADE_PER_S * seconds) - len(self._made)):
+            self._made.append(self._made_now())
         answered: SimpleQueue[tuple[float, float, Any]] = SimpleQueue()
         turn, began = Turn(), time.perf_counter()
         if clients == 1:

@@ -23,7 +23,7 @@ from domain.ids import MailboxId, new_id
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_keys import FileKeys
 from infra.migrations import migrate
-from infra.store.lane import Lane
+from infra.store.lanes import Lanes
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.views.database import Database, reading_pool
@@ -52,7 +52,7 @@ class Store:
         self.keys = FileKeys(folder / "keys", folder / "keys" / "master.key")
         self.announcer = Announcer(url)
         self._closing.callback(self.announcer.close)
-        self.lane = Lane(url, self.keys, on_committed=self.announcer.announce)
+        self.lane = Lanes(url, self.keys, on_committed=self.announcer.announce)
         self._closing.callback(self.lane.close)
         events = datastore(url, pool_size=1)
         self._closing.callback(events.close)

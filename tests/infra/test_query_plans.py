@@ -206,8 +206,8 @@ def writing(filled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     with psycopg.connect(filled) as connection:
         connection.execute("UPDATE mailboxes SET head = %s WHERE mailbox_id = %s", (EVENTS, BOX))
     lane.run(d.RecordPasswordChange(mailbox_id=BOX, command_id="first", by="owner"))
-    assert lane._connection is not None
-    lane._connection.add_notice_handler(plans.hear)
+    assert lane._wire is not None
+    lane._wire._connection.add_notice_handler(plans.hear)
     yield lane, plans
     lane.close()
 

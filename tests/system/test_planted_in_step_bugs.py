@@ -1,7 +1,7 @@
 """Bugs planted one at a time into the views in step are found: a rebuild with them differs from the fold."""
 
+import importlib
 import sys
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +18,11 @@ from tests.system.given_mailbox import GivenMailboxes, given_mailboxes
 from tests.system.log_checks import rows_of
 from tests.system.recorded_history import record_and_rebuild
 
-SOURCE = Path(projections.in_step.__file__).read_text()
+SOURCES = {path.name: path.read_text() for path in Path(projections.in_step.__file__).parent.glob("*.py")}
 
 
 class Bug(NamedTuple):
-    """This text, which stands once in `projections/in_step.py`, becomes that."""
+    """This text, which stands once in `projections/in_step`, becomes that."""
 
     name: str
     right: str
@@ -43,7 +43,7 @@ IN_STEP_BUGS = (
         "threads_led",
     ),
     Bug("a tombstone keeps the summary", "row.summary, row.snoozed_until = None, None", "row.snoozed_until = None"),
-    Bug("a deletion frees no room", "step._use(-row.size)", "step._use(0)"),
+    Bug("a deletion frees no room", "step.use(-row.size)", "step.use(0)"),
     Bug("a uid is given twice", "max(label.next_uid, uid + 1)", "max(label.next_uid, uid)"),
     Bug(
         "a membership's keywords stand still",
@@ -79,21 +79,34 @@ def recorded(given: GivenMailboxes, name: str) -> dict[MailboxId, MailboxState]:
     }
 
 
-def with_bug(bug: Bug) -> Callable[..., Any]:
-    """`changes` as it is with the bug."""
-    assert SOURCE.count(bug.right) == 1, f"{bug.right!r} stands there {SOURCE.count(bug.right)} times: plant anew"
-    module = types.ModuleType("planted_in_step")
-    sys.modules[module.__name__] = module
-    try:
-        exec(compile(SOURCE.replace(bug.right, bug.wrong), module.__name__, "exec"), vars(module))
-    finally:
-        del sys.modules[module.__name__]
-    return vars(module)["changes"]
+@pytest.fixture
+def with_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Bug], Callable[..., Any]]]:
+    """Makes `changes` as it is with a bug: the package copied under another name, one text in it replaced."""
+    name = f"planted_{tmp_path.name.replace('-', '_')}"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def planted(bug: Bug) -> Callable[..., Any]:
+        found = sum(source.count(bug.right) for source in SOURCES.values())
+        assert found == 1, f"{bug.right!r} stands there {found} times: plant anew"
+        (tmp_path / name).mkdir()
+        for file, source in SOURCES.items():
+            renamed = source.replace("projections.in_step", name)
+            (tmp_path / name / file).write_text(renamed.replace(bug.right, bug.wrong))
+        changes: Callable[..., Any] = importlib.import_module(name).changes
+        return changes
+
+    yield planted
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
 
 
 @pytest.mark.parametrize("bug", IN_STEP_BUGS, ids=[bug.name for bug in IN_STEP_BUGS])
 def test_a_bug_planted_in_the_views_in_step_is_found_by_the_fold(
-    bug: Bug, given: GivenMailboxes, spoilt: dict[MailboxId, MailboxState], monkeypatch: pytest.MonkeyPatch
+    bug: Bug,
+    given: GivenMailboxes,
+    spoilt: dict[MailboxId, MailboxState],
+    with_bug: Callable[[Bug], Callable[..., Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("infra.rebuild.changes", with_bug(bug))
     monkeypatch.setattr("infra.rebuild.BATCH_EVENTS", 7)

@@ -1,0 +1,49 @@
+"""What events of identities, contacts, settings and limits do."""
+
+from domain import events as e
+from projections.in_step.step import Step
+
+
+def identity_changed(step: Step, event: e.IdentityChanged) -> None:
+    """A name and address to send as."""
+    if event.removed:
+        step.remove_document("identity", event.identity_id)
+        return
+    body = {"name": event.name, "address": event.address, "reply_to": event.reply_to, "signature": event.signature}
+    step.document("identity", event.identity_id, body)
+
+
+def contact_changed(step: Step, event: e.ContactChanged) -> None:
+    """An entry of the address book."""
+    if event.removed:
+        step.remove_document("contact", event.contact_id)
+        return
+    body = {"name": event.name, "addresses": event.addresses, "note": event.note}
+    step.document("contact", event.contact_id, body)
+
+
+def settings_changed(step: Step, event: e.SettingsChanged) -> None:
+    """The profile."""
+    body = {"display_name": event.display_name, "signature": event.signature, "time_zone": event.time_zone}
+    step.document("profile", "", body)
+
+
+def quota_set(step: Step, event: e.QuotaSet) -> None:
+    """How many bytes there is room for."""
+    step.rows.mailbox.quota_bytes = event.limit_bytes
+
+
+def quota_warned(step: Step, event: e.QuotaWarned) -> None:
+    """Which level was warned of."""
+    step.rows.mailbox.quota_warned = event.level
+
+
+def sending_restricted(step: Step, event: e.SendingRestricted) -> None:
+    """Sending is blocked or halved."""
+    step.rows.mailbox.sending_blocked = event.blocked
+    step.rows.mailbox.sending_halved = not event.blocked
+
+
+def sending_allowed(step: Step, _event: e.SendingAllowed) -> None:
+    """Sending is free again."""
+    step.rows.mailbox.sending_blocked = step.rows.mailbox.sending_halved = False
