@@ -6,6 +6,7 @@ there anyhow, tells its holder when the client leaves, and passes the holder's o
 """
 
 from functools import partial
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -20,7 +21,9 @@ class HoldingProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the request that has just begun to be held."""
         super().on_headers_complete()
-        self.scope["extensions"] = {EXTENSION: {"hold": partial(self._hold, self.cycle)}}
+        if self.cycle is not None:  # a WebSocket's opening has none
+            # Weakly: the request knows its scope, and a circle a request is what the collector would have to look for.
+            self.scope["extensions"] = {EXTENSION: {"hold": partial(self._hold, ref(self.cycle))}}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone: its holder is told."""
@@ -36,8 +39,9 @@ class HoldingProtocol(HttpToolsProtocol):
         if self.held is not None:
             self.held.holder.writable()
 
-    def _hold(self, cycle: RequestResponseCycle, holder: Holder) -> HeldRequest | None:
-        if self.transport.is_closing():
+    def _hold(self, request: "ref[RequestResponseCycle]", holder: Holder) -> HeldRequest | None:
+        cycle = request()
+        if cycle is None or self.transport.is_closing():
             return None
         cycle.disconnected = True  # as far as its task is concerned, which then ends without a word
         self.held = _Held(self, cycle, holder)

@@ -69,9 +69,10 @@ class WaitingCall(Client):
         self._answer(self._in_vain())
 
     def _answer(self, octets: bytes) -> None:
+        request = self.request
         self.place.leave(self)
-        if self.request is not None:
-            self.request.finish(octets)
+        if request is not None:
+            request.finish(octets)
 
 
 class LiveStream(Client):
@@ -102,6 +103,7 @@ class LiveStream(Client):
 
     def let_go(self) -> None:
         """The stream is at its end."""
+        request = self.request
         self.place.leave(self)
-        if self.request is not None:
-            self.request.finish(END)
+        if request is not None:
+            request.finish(END)

@@ -119,7 +119,8 @@ class Place:
         there.tell(head)
 
     def leave(self, client: Client) -> None:
-        """It stands here no more and has no time any more; safe to repeat."""
+        """It stands here no more, has no time and no request any more; safe to repeat."""
+        client.request = None
         self.clients.discard(client)
         self.room.wheel.take(client)
         self.room.close_if_empty(self)
