@@ -1,8 +1,17 @@
 """The wheel: what is due is called once, about when it should be, or not at all."""
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from gateways.http.wheel import Wheel
+
+
+def run(given: Coroutine[Any, Any, None]) -> None:
+    """On a loop and a thread of its own: a test with a browser leaves its loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, given).result()
 
 
 class Alarm:
@@ -30,7 +39,7 @@ def test_what_is_due_is_called_once_and_not_before_its_time() -> None:
         assert loop.time() - began >= 0.09
         assert [(one.times, one.slot) for one in alarms] == [(1, 0)] * 3
 
-    asyncio.run(given())
+    run(given())
 
 
 def test_what_is_taken_out_is_not_called() -> None:
@@ -44,7 +53,7 @@ def test_what_is_taken_out_is_not_called() -> None:
         await left.rung.wait()
         assert (taken.times, taken.slot) == (0, 0)
 
-    asyncio.run(given())
+    run(given())
 
 
 def test_a_new_time_replaces_the_one_before() -> None:
@@ -58,7 +67,7 @@ def test_a_new_time_replaces_the_one_before() -> None:
         await later.rung.wait()
         assert moved.times == 1
 
-    asyncio.run(given())
+    run(given())
 
 
 def test_what_is_called_may_take_another_out_or_ask_for_a_new_time() -> None:
@@ -83,4 +92,4 @@ def test_what_is_called_may_take_another_out_or_ask_for_a_new_time() -> None:
         await again.wait()
         assert sorted(one.times for one in alarms) == [0, 2]
 
-    asyncio.run(given())
+    run(given())
