@@ -5,7 +5,6 @@ event loop for everybody who waits. A request that is held has none of them: the
 there anyhow, tells its holder when the client leaves, and passes the holder's octets on to the transport.
 """
 
-from functools import partial
 from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -19,11 +18,10 @@ class HoldingProtocol(HttpToolsProtocol):
     held: "_Held | None" = None
 
     def on_headers_complete(self) -> None:
-        """Offer the request that has just begun to be held."""
+        """Offer the request that has just begun."""
         super().on_headers_complete()
         if self.cycle is not None:  # a WebSocket's opening has none
-            # Weakly: the request knows its scope, and a circle a request is what the collector would have to look for.
-            self.scope["extensions"] = {EXTENSION: {"hold": partial(self._hold, ref(self.cycle))}}
+            self.scope["extensions"] = {EXTENSION: {"request": _Request(self, self.cycle)}}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone: its holder is told."""
@@ -39,13 +37,44 @@ class HoldingProtocol(HttpToolsProtocol):
         if self.held is not None:
             self.held.holder.writable()
 
-    def _hold(self, request: "ref[RequestResponseCycle]", holder: Holder) -> HeldRequest | None:
-        cycle = request()
-        if cycle is None or self.transport.is_closing():
+    def end(self, cycle: RequestResponseCycle, octets: bytes) -> None:
+        """Send the last of an answer; then the next request has its turn, or the connection ends."""
+        self.transport.write(octets)
+        cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+
+class _Request:
+    """A request that is offered (`Answerable`)."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: HoldingProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = ref(cycle)  # it knows its scope, which knows this: a circle that the collector would look for
+
+    def hold(self, holder: Holder) -> HeldRequest | None:
+        if (cycle := self._taken()) is None:
             return None
-        cycle.disconnected = True  # as far as its task is concerned, which then ends without a word
-        self.held = _Held(self, cycle, holder)
-        return self.held
+        self._protocol.held = held = _Held(self._protocol, cycle, holder)
+        return held
+
+    def answer(self, octets: bytes) -> bool:
+        if self._protocol.flow.write_paused:
+            return False
+        if (cycle := self._taken()) is not None:
+            self._protocol.end(cycle, octets)
+        return True
+
+    def _taken(self) -> RequestResponseCycle | None:
+        """The request, of which its task has no more to say; None where the client has gone."""
+        cycle = self._cycle()
+        if cycle is None or cycle.disconnected or self._protocol.transport.is_closing():
+            return None
+        cycle.disconnected = True
+        return cycle
 
 
 class _Held:
@@ -67,14 +96,9 @@ class _Held:
             self._protocol.transport.write(octets)
 
     def finish(self, octets: bytes) -> None:
-        if (protocol := self._protocol) is None:
-            return
-        self.forget()
-        protocol.transport.write(octets)
-        self._cycle.response_complete = True
-        if not self._cycle.keep_alive:
-            protocol.transport.close()
-        protocol.on_response_complete()
+        if (protocol := self._protocol) is not None:
+            self.forget()
+            protocol.end(self._cycle, octets)
 
     def forget(self) -> None:
         """The request is over."""

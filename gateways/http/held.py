@@ -1,10 +1,9 @@
-"""A request that is answered later, without a task that waits: what the HTTP server must be able to do.
+"""A request that is answered in one write, now or later, without a task: what the HTTP server must be able to do.
 
-The server offers it in the scope's extensions. Whoever holds a request writes octets of HTTP/1.1 (RFC 9112) to it
+The server offers it in the scope's extensions. Whoever takes a request writes octets of HTTP/1.1 (RFC 9112) to it
 (`gateways.http.octets`), all of them on the event loop, and never a byte of another request of that connection.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 from gateways.http.requests import Scope
@@ -36,13 +35,20 @@ class HeldRequest(Protocol):
         """Send the last of the answer; the connection goes on with the next request, or ends if its client wished."""
 
 
-Hold = Callable[[Holder], HeldRequest | None]
+class Answerable(Protocol):
+    """A request as the server offers it, beside `receive` and `send`; after either its task must end without a word."""
+
+    def hold(self, holder: Holder) -> HeldRequest | None:
+        """Take it over; null where the client has gone."""
+
+    def answer(self, octets: bytes) -> bool:
+        """Send the whole answer in one write; false, and nothing is sent, while the client is slow to take others."""
 
 
-def hold_of(scope: Scope) -> Hold:
-    """Takes the request over from its task, which must end without another word; None where the client has gone."""
-    hold: Hold = scope["extensions"][EXTENSION]["hold"]
-    return hold
+def answerable(scope: Scope) -> Answerable:
+    """The request of this scope."""
+    found: Answerable = scope["extensions"][EXTENSION]["request"]
+    return found
 
 
 def keeps_alive(scope: Scope) -> bool:

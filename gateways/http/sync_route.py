@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from domain.ids import MailboxId
 from gateways.accounts import Principal
-from gateways.http.held import hold_of, keeps_alive
+from gateways.http.held import answerable, keeps_alive
+from gateways.http.octets import answer_whole
 from gateways.http.operations import Answer
 from gateways.http.requests import Receive, Scope, Send, bearer
-from gateways.http.responses import compressed, send_answer, wants_gzip
+from gateways.http.responses import compressed, wants_gzip
 from gateways.http.sync_pages import ReadAnswer, as_events, read_answer, read_page
 from gateways.http.sync_query import SyncQuery, sync_query, wants_stream
 from gateways.http.token_checks import TokenChecks
@@ -47,7 +48,7 @@ class SyncRoute:
             await self._wait(asked, scope, send)
         else:
             _who, _read, answer, zipped = await self._app.call(partial(self._read, scope, asked))
-            await send_answer(send, answer, zipped=zipped, bodiless=scope["method"] == "HEAD")
+            await answer_whole(scope, send, answer, zipped)
 
     def _read(self, scope: Scope, asked: SyncQuery) -> tuple[Principal, ReadAnswer, Answer, bytes | None]:
         """Who asks, and the answer as things stand; in a thread of the pool."""
@@ -61,12 +62,12 @@ class SyncRoute:
         self._parts.waiters.listen()
         principal, read, answer, zipped = await self._app.call(partial(self._read, scope, asked))
         if read.next > asked.since or self._parts.waiters.closed:
-            await send_answer(send, answer, zipped=zipped)
+            await answer_whole(scope, send, answer, zipped)
             return
         form = WaitForm(limit=asked.limit, fold=asked.fold, zipped=wants_gzip(scope), keep_alive=keeps_alive(scope))
         place = self._room.place(principal.mailbox_id, asked.since, form)
         client = WaitingCall(place, partial(form.octets, answer))
-        place.admit(client, hold_of(scope), due_after_s=asked.wait, head=read.head)
+        place.admit(client, answerable(scope), due_after_s=asked.wait, head=read.head)
 
     async def _stream(self, asked: SyncQuery, scope: Scope, send: Send) -> None:
         self._parts.waiters.listen()
@@ -77,7 +78,7 @@ class SyncRoute:
         if not ends:
             place = self._room.place(principal.mailbox_id, page.next, StreamForm())
             client = LiveStream(place, bearer(scope) or "", self._checks.ask)
-            place.admit(client, hold_of(scope), due_after_s=KEEPALIVE_S, head=page.head)
+            place.admit(client, answerable(scope), due_after_s=KEEPALIVE_S, head=page.head)
 
     def _begin(self, scope: Scope, asked: SyncQuery) -> tuple[Principal, SyncPage]:
         """Who asks, and the first page; in a thread of the pool."""

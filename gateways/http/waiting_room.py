@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from domain.ids import MailboxId
-from gateways.http.held import HeldRequest, Hold
+from gateways.http.held import Answerable, HeldRequest
 from gateways.http.ports import HttpParts
 from gateways.http.waiters import Waiters
 from gateways.http.wheel import Wheel
@@ -99,9 +99,9 @@ class Place:
             client.let_go()
             self.leave(client)
 
-    def admit(self, client: Client, hold: Hold, *, due_after_s: float, head: int) -> None:
-        """It stands here from now on, its request taken over by `hold`; the head was this when it was last read."""
-        client.request = hold(client)
+    def admit(self, client: Client, request: Answerable, *, due_after_s: float, head: int) -> None:
+        """It stands here from now on, its request taken over; the head was this when it was last read."""
+        client.request = request.hold(client)
         if client.request is None:
             self.room.close_if_empty(self)
             return
