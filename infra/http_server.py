@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from gateways.http.app import HttpApp
+from infra.held_connections import HoldingProtocol
 from infra.settings_readers import ListenAddress
 
 KEEPALIVE_S = 75
@@ -23,7 +24,7 @@ class HttpServer:
         self._socket = listening_socket(address)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=HoldingProtocol,
             ws="websockets-sansio",
             loop="uvloop",
             lifespan="off",

@@ -14,6 +14,7 @@ from domain.events import Who
 from gateways.accounts import Principal
 from gateways.http import idempotency
 from gateways.http.metrics import Metrics
+from gateways.http.octets import answer_whole
 from gateways.http.operations import MAX_JSON_BYTES, Answer, BehindError, Call, Operation, Read
 from gateways.http.ports import HttpParts
 from gateways.http.problems import ProblemError, problem_of
@@ -117,7 +118,7 @@ class HttpApp:
         else:
             async with self._large:
                 answer, zipped = await self._until_reached(done)
-        await send_answer(send, answer, zipped=zipped, bodiless=scope["method"] == "HEAD")
+        await answer_whole(scope, send, answer, zipped)
 
     async def _until_reached(self, done: Any) -> tuple[Answer, bytes | None]:
         loop = asyncio.get_running_loop()

@@ -71,7 +71,7 @@ class LiveRoute:
                     return POLICY_VIOLATION
                 page = msgspec.structs.replace(page, since=page.next, events=())
                 continue
-            page, _ = await self._pages.page(watch.mailbox_id, page.next, limit=500)
+            page = await self._pages.page(watch.mailbox_id, page.next, limit=500)
         return GOING_AWAY
 
     async def _stands(self, check: "partial[Principal]") -> bool:

@@ -60,16 +60,22 @@ def header_list(answer: Answer) -> list[tuple[bytes, bytes]]:
     return [*found, *answer.headers]
 
 
-async def send_answer(send: Send, answer: Answer, *, zipped: bytes | None = None, bodiless: bool = False) -> None:
-    """The whole answer; `bodiless` for HEAD."""
-    body = answer.body if zipped is None else zipped
+def answer_headers(answer: Answer, zipped: bytes | None) -> list[tuple[bytes, bytes]]:
+    """All header fields, for the body as it is or, where there is one, for its gzip."""
     headers = header_list(answer)
     if zipped is not None:
         headers.append((b"content-encoding", b"gzip"))
     if answer.content_type in _COMPRESSED:
         headers.append((b"vary", b"accept-encoding"))
     if answer.status not in (204, 304):
-        headers.append((b"content-length", b"%d" % len(body)))
+        headers.append((b"content-length", b"%d" % len(answer.body if zipped is None else zipped)))
+    return headers
+
+
+async def send_answer(send: Send, answer: Answer, *, zipped: bytes | None = None, bodiless: bool = False) -> None:
+    """The whole answer; `bodiless` for HEAD."""
+    body = answer.body if zipped is None else zipped
+    headers = answer_headers(answer, zipped)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if bodiless:
         body = b""

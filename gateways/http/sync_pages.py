@@ -14,14 +14,22 @@ from projections.mailbox_views import NetChanges
 from projections.sync_page import SequenceAheadError, SyncPage
 
 
+class ReadAnswer(msgspec.Struct, frozen=True):
+    """An answer of `/sync`, the seq that it reaches, and the head as it then stood."""
+
+    answer: Answer
+    next: int
+    head: int
+
+
 def read_page(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> SyncPage:
     """The page after `since`, read now. Raises: NoMailboxError, SequenceAheadError, HistoryDivergedError."""
     with timed(SYNC):
         return parts.reader.page(mailbox_id, asked.since, limit=asked.limit, known_hash=asked.known_hash)
 
 
-def read_fold(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> tuple[bytes, bool]:
-    """The net changes after `since` as JSON, and whether there are any.
+def read_fold(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> ReadAnswer:
+    """The net changes after `since`.
 
     Raises: NoMailboxError, SequenceAheadError, HistoryDivergedError.
     """
@@ -31,7 +39,7 @@ def read_fold(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> tupl
         if asked.since > found.head:
             raise SequenceAheadError(f"since={asked.since} lies above the head, {found.head}")
         reached = parts.reader.page(mailbox_id, max(found.next - 1, 0), limit=1)
-    return folded_json(found, reached.next_hash), found.next > asked.since
+    return ReadAnswer(Answer(folded_json(found, reached.next_hash)), found.next, found.head)
 
 
 def folded_json(found: NetChanges, next_hash: bytes) -> bytes:
@@ -53,9 +61,20 @@ def folded_json(found: NetChanges, next_hash: bytes) -> bytes:
     return begun + b"}"
 
 
-def page_answer(page: SyncPage) -> Answer:
-    """The answer of `/sync`."""
-    return Answer(page.to_json())
+def read_answer(parts: HttpParts, mailbox_id: MailboxId, asked: SyncQuery) -> ReadAnswer:
+    """The answer of `/sync` to this query, read now.
+
+    Raises: NoMailboxError, SequenceAheadError, HistoryDivergedError.
+    """
+    if asked.fold:
+        return read_fold(parts, mailbox_id, asked)
+    page = read_page(parts, mailbox_id, asked)
+    return ReadAnswer(Answer(page.to_json()), page.next, page.head)
+
+
+def as_events(page: SyncPage) -> bytes:
+    """The page's events as server-sent ones."""
+    return b"".join(b"id: %d\ndata: %b\n\n" % event for event in page.events)
 
 
 class SharedPages:
@@ -63,20 +82,16 @@ class SharedPages:
 
     def __init__(self, parts: HttpParts) -> None:
         self._parts = parts
-        self._reading: dict[tuple[MailboxId, int, int], asyncio.Future[tuple[SyncPage, bytes]]] = {}
+        self._reading: dict[tuple[MailboxId, int, int], asyncio.Future[SyncPage]] = {}
 
-    async def page(self, mailbox_id: MailboxId, since: int, *, limit: int) -> tuple[SyncPage, bytes]:
-        """The page after `since`, and its JSON. Its reading began after the call did, or at that moment."""
+    async def page(self, mailbox_id: MailboxId, since: int, *, limit: int) -> SyncPage:
+        """The page after `since`. Its reading began after the call did, or at that moment."""
         key = (mailbox_id, since, limit)
         reading = self._reading.get(key)
         if reading is None:
             loop = asyncio.get_running_loop()
             asked = SyncQuery(since=since, limit=limit)
-            reading = loop.run_in_executor(self._parts.executor, partial(self._read, mailbox_id, asked))
+            reading = loop.run_in_executor(self._parts.executor, partial(read_page, self._parts, mailbox_id, asked))
             self._reading[key] = reading
             reading.add_done_callback(lambda _done: self._reading.pop(key, None))
         return await asyncio.shield(reading)
-
-    def _read(self, mailbox_id: MailboxId, asked: SyncQuery) -> tuple[SyncPage, bytes]:
-        page = read_page(self._parts, mailbox_id, asked)
-        return page, page.to_json()

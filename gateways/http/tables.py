@@ -56,8 +56,11 @@ RESOURCES: tuple[Operation, ...] = (
 
 def operations_of(app: "HttpApp") -> tuple[Operation, ...]:
     """The operations of an application."""
-    pages = SharedPages(app.parts)
-    contract = (*_streams(SyncRoute(app, pages), LiveRoute(app, pages)), *RESOURCES, upload_operation(UploadRoute(app)))
+    contract = (
+        *_streams(SyncRoute(app), LiveRoute(app, SharedPages(app.parts))),
+        *RESOURCES,
+        upload_operation(UploadRoute(app)),
+    )
     return (*contract, *installation.operations(app.metrics, app.parts, contract))
 
 

@@ -1,7 +1,7 @@
 """Who waits for something new in which mailbox: a registry on the event loop, told from outside it.
 
-A waiter is one small object and a future: no thread, no database connection. Whoever was not told, because a hint got
-lost, is found by the poll behind: one query for the heads of all mailboxes that are watched.
+Nobody who waits holds a thread or a database connection. Whoever was not told, because a hint got lost, is found by the
+poll behind: one query for the heads of all mailboxes that are watched.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from domain.ids import MailboxId
 
@@ -22,10 +22,27 @@ _log = logging.getLogger(__name__)
 Heads = Sequence[tuple[MailboxId, int]]
 
 
+class Watched(Protocol):
+    """What watches a mailbox; `head` is the highest seq told since it began, `count` how many clients it stands for."""
+
+    mailbox_id: MailboxId
+    head: int
+
+    @property
+    def count(self) -> int: ...
+
+    def tell(self, head: int) -> None:
+        """The mailbox's head is at least this."""
+
+    def give_up(self) -> None:
+        """The service stops: end the wait, if there is one."""
+
+
 class Watch:
-    """One client's view on one mailbox: `head` is the highest seq told since it began."""
+    """One client's view on one mailbox, for a task that waits."""
 
     __slots__ = ("_future", "_waiters", "head", "mailbox_id")
+    count = 1
 
     def __init__(self, waiters: "Waiters", mailbox_id: MailboxId) -> None:
         self._waiters = waiters
@@ -89,7 +106,7 @@ class Waiters:
         self._heads_of = heads_of
         self._executor = executor
         self._poll_s = poll_s
-        self._watched: dict[MailboxId, set[Watch]] = {}
+        self._watched: dict[MailboxId, set[Watched]] = {}
         self._lately: OrderedDict[MailboxId, int] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -97,8 +114,8 @@ class Waiters:
 
     @property
     def count(self) -> int:
-        """How many watch at present."""
-        return sum(map(len, self._watched.values()))
+        """How many clients watch at present."""
+        return sum(watch.count for watches in self._watched.values() for watch in watches)
 
     def watch(self, mailbox_id: MailboxId) -> Watch:
         """A watch on a mailbox, in force within its `with` block."""
@@ -110,13 +127,13 @@ class Waiters:
             self._loop = asyncio.get_running_loop()
             self._polling = self._loop.create_task(self._poll(), name="heads")
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: Watched) -> None:
         """Begin to tell a watch, of what was heard lately first: whoever read before it watched misses nothing."""
         self.listen()
         watch.head = self._lately.get(watch.mailbox_id, 0)
         self._watched.setdefault(watch.mailbox_id, set()).add(watch)
 
-    def remove(self, watch: Watch) -> None:
+    def remove(self, watch: Watched) -> None:
         """Tell it no more."""
         watches = self._watched.get(watch.mailbox_id)
         if watches is not None:
@@ -146,13 +163,17 @@ class Waiters:
             loop.call_soon_threadsafe(self._ask_soon)
 
     def close(self) -> None:
-        """The service stops: everybody who waits is let go, and nobody waits any more."""
+        """The service stops: everybody who waits is let go, and nobody waits any more. From any thread."""
         self.closed = True
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
         if self._polling is not None:
             self._polling.cancel()
-        for watches in self._watched.values():
-            for watch in watches:
-                watch.give_up()
+        for watch in [watch for watches in self._watched.values() for watch in watches]:
+            watch.give_up()
 
     def _ask_soon(self) -> None:
         if self._loop is not None and not self.closed:

@@ -18,6 +18,8 @@ from infra.composition import Parts
 from infra.operator_errors import OperatorError
 from infra.seldom_collecting import collect_seldom
 from infra.serving.exit_codes import UNMENDABLE
+from infra.serving.giving_way import give_way
+from infra.serving.role_names import PATIENT
 from infra.serving.roles import role
 from infra.settings import load
 
@@ -33,6 +35,8 @@ def main(roles: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="supervised", daemon=True).start()
+    if PATIENT.issuperset(roles):
+        give_way()
     try:
         with Parts(load(os.environ)) as parts:
             _prepare(parts)

@@ -10,6 +10,9 @@ PROCESSES: tuple[tuple[str, ...], ...] = (
 )
 """Which roles share a process: Python works on one thing at a time, and two cores want more than one."""
 
+PATIENT = frozenset({"follower"})
+"""The roles that give way to the others: nobody waits for what they do, and it comes in bursts that fill all cores."""
+
 ROLES = tuple(role for group in PROCESSES for role in group)
 
 

@@ -1,16 +1,14 @@
 """Many clients that wait for something new: what each costs, and how soon all are told."""
 
-import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 import msgspec
-import uvloop
 
 from scripts.benchmarks import processes
 from scripts.benchmarks.accounts import Holder, open_accounts
 from scripts.benchmarks.http_client import request
+from scripts.benchmarks.idle_crowd import Wait, crowd
 from scripts.benchmarks.mails import delivery
 from scripts.benchmarks.report import Figure, absolute, ms, p50
 from scripts.benchmarks.service import Service, service
@@ -18,39 +16,8 @@ from scripts.benchmarks.stage import Stage, say
 
 ROW = "idle"
 ACCOUNTS = 16
-PER_S = 320
-"""New waiters a second: below the limits of 400 requests an address and 50 an account."""
-TOLD_S = 20.0
+WARMING = 40
 HTTP = "http"
-
-
-class Waiter(asyncio.Protocol):
-    """One waiting client: asks when connected, notes when it was told."""
-
-    __slots__ = ("_ask", "_told_by", "lost", "status", "told_at", "transport")
-
-    def __init__(self, ask: bytes, told_by: bytes) -> None:
-        self._ask = ask
-        self._told_by = told_by
-        self.told_at = 0.0
-        self.status = b""
-        self.lost = False
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.write(self._ask)
-
-    def data_received(self, data: bytes) -> None:
-        """The answer, or a part of the stream."""
-        self.status = self.status or data[9:12]
-        if not self.told_at and self._told_by in data:
-            self.told_at = time.perf_counter()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The other side ended it."""
-        self.lost = True
 
 
 class _Found(msgspec.Struct):
@@ -71,7 +38,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
         with service(stage) as running:  # a fresh one: what the others left free would hide what these take
             running.wait_until("followers", running.followers_are_up)
             say(f"{ROW}: {count:,} clients by {kind}")
-            found = uvloop.run(_wait(stage, running, holders, kind, count))
+            found = _wait(stage, running, holders, kind, count)
             yield from _figures(kind, found)
             yield running.memory(ROW, f"idle clients by {kind}")
 
@@ -93,29 +60,23 @@ def _figures(kind: str, found: _Found) -> Iterator[Figure]:
     yield absolute(ROW, f"{whole}: all told after", ms(last), "ms", most=500.0, note=note)
 
 
-async def _wait(stage: Stage, running: Service, holders: Sequence[Holder], kind: str, count: int) -> _Found:
+def _wait(stage: Stage, running: Service, holders: Sequence[Holder], kind: str, count: int) -> _Found:
     found = _Found()
     heads = {one.mailbox_id: stage.installation.facts.head(one.mailbox_id) for one in holders}
     asks = [_ask(holder, head.seq if (head := heads[holder.mailbox_id]) else 0, kind) for holder in holders]
-    await _warm(running, asks[0])
+    wait = Wait(running.http, asks, count, told_by=b"data: {" if kind == "SSE" else b'"since"')
+    with crowd(msgspec.structs.replace(wait, count=WARMING)):
+        pass  # what the first clients of all make the process load does not count as the others' share
     before_kb, before = processes.rss_kb(running.pid, HTTP), _held(stage, running)
-    waiters = await _connect(running.http, asks, count, told_by=b"data: {" if kind == "SSE" else b'"since"')
-    try:
-        await asyncio.sleep(2.0)
-        found.refused = sum(one.lost or bool(one.told_at) or one.status not in (b"", b"200") for one in waiters)
+    with crowd(wait) as waiting:
+        found.refused = waiting.refused
         found.waiting = count - found.refused
         found.kb_each = (processes.rss_kb(running.pid, HTTP) - before_kb) / max(found.waiting, 1)
         after = _held(stage, running)
         found.threads, found.connections = (before[0], after[0]), (before[1], after[1])
-        waiting = [one for one in waiters if not (one.lost or one.told_at)]
-        at = await asyncio.to_thread(_happen, stage, holders)
-        await _until_told(waiting)
-        found.told_s = [one.told_at - at for one in waiting if one.told_at]
-        found.never_told = len(waiting) - len(found.told_s)
-    finally:
-        for one in waiters:
-            if one.transport is not None:
-                one.transport.abort()
+        at = _happen(stage, holders)
+        found.told_s = [told_at - at for told_at in waiting.told_at() if told_at]
+        found.never_told = found.waiting - len(found.told_s)
     return found
 
 
@@ -123,27 +84,6 @@ def _ask(holder: Holder, since: int, kind: str) -> bytes:
     if kind == "SSE":
         return request(f"/v1/sync?since={since}", holder.token, accept="text/event-stream")
     return request(f"/v1/sync?since={since}&wait=60", holder.token)
-
-
-async def _warm(running: Service, ask: bytes) -> None:
-    """What the first clients of all make the process load does not count as the others' share."""
-    first = await _connect(running.http, [ask], 40, told_by=b"\xff")
-    await asyncio.sleep(1.0)
-    for one in first:
-        if one.transport is not None:
-            one.transport.abort()
-    await asyncio.sleep(0.5)
-
-
-async def _connect(port: int, asks: Sequence[bytes], count: int, *, told_by: bytes) -> list[Waiter]:
-    loop, began = asyncio.get_running_loop(), time.perf_counter()
-    waiters: list[Waiter] = []
-    for number in range(count):
-        await asyncio.sleep(max(0.0, began + number / PER_S - time.perf_counter()))
-        waiter = Waiter(asks[number % len(asks)], told_by)
-        await loop.create_connection(lambda waiter=waiter: waiter, "127.0.0.1", port)  # type: ignore[misc]
-        waiters.append(waiter)
-    return waiters
 
 
 def _held(stage: Stage, running: Service) -> tuple[int, int]:
@@ -159,10 +99,3 @@ def _happen(stage: Stage, holders: Sequence[Holder]) -> float:
     for future in futures:
         future.result()
     return time.perf_counter()
-
-
-async def _until_told(waiters: Sequence[Waiter]) -> None:
-    until = time.perf_counter() + TOLD_S
-    for one in waiters:
-        while not (one.told_at or one.lost) and time.perf_counter() < until:  # noqa: ASYNC110 - costs the waiters nothing
-            await asyncio.sleep(0.05)
