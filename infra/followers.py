@@ -23,7 +23,7 @@ from infra.store.reading import StreamReader
 
 BATCH_EVENTS = 500
 RETRY_PARKED_MS = 300_000
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError)
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError)
 _log = logging.getLogger(__name__)
 
 

@@ -16,7 +16,6 @@ from infra import blob_references, followers
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
-from infra.file_blobs import FileBlobs
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.postgres_queue import Connect
@@ -83,7 +82,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         checks={
             "database": lambda: _told(database.one("SELECT 1", ())),
             "keys": keys.check,
-            "blobs": lambda: _try_spool(parts.blobs),
+            "blobs": parts.check_blobs,
             "search": lambda: _told(search.cursor(MailboxId("m0"))),
         },
         outages=OUTAGES,
@@ -114,11 +113,6 @@ def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
             blob_references.touch(connection, sizes)
 
     return touch
-
-
-def _try_spool(blobs: FileBlobs) -> None:
-    with blobs.spool() as spool:
-        spool.write(b"ready")
 
 
 def _told(_answer: object) -> None:
