@@ -53,10 +53,13 @@ def wait_until_ready(server: Server, place: Place) -> None:
         last = _answer(server, place)
         if last is None:
             return
-        if place.stop.wait(_LOOK_S) or time.monotonic() > deadline:
+        given_up = place.stop.wait(_LOOK_S)
+        if given_up or time.monotonic() > deadline:
             end(who, ask_with=server.ask_with, patience_s=PATIENCE_S)
-            raise StackError(
-                "given up" if place.stop.is_set() else f"not ready within {READY_LIMIT_S:.0f} s: {last}", place.log
+            raise (
+                StackError("given up")
+                if given_up
+                else StackError(f"not ready within {READY_LIMIT_S:.0f} s: {last}", place.log)
             )
 
 
