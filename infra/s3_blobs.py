@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING
 
 from gateways.blobs import BlobMissingError, BlobNameInvalidError, Spool, StorageFullError, checked_name
 from infra.durable_files import make_folders
-from infra.s3_bucket import Bucket, S3UnavailableError, sha256_base64, told
+from infra.s3_bucket import Bucket, sha256_base64
+from infra.s3_client import S3UnavailableError, told
 from infra.s3_spool import S3Spool
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class S3Blobs:
         with self.spool() as spool:
             spool.write(b"ready")
             spool.content()
-        with told():
-            self._bucket.client.head_bucket(Bucket=self._bucket.name)
+        self._bucket.check()
 
     def spool(self) -> S3Spool:
         """Room for the content of one more object."""
@@ -93,7 +93,8 @@ class S3Blobs:
             self.size(name)
             return b""
         last = "" if length is None else str(start + length - 1)
-        found = self._bucket.get(checked_name(name), range_=f"bytes={start}-{last}" if start or last else None)
+        key = checked_name(name)
+        found = self._bucket.part(key, f"bytes={start}-{last}") if start or last else self._bucket.get(key)
         if found is None:
             raise BlobMissingError(name)
         return found
@@ -132,11 +133,12 @@ class S3Blobs:
         if spool.size <= self._part_bytes:
             self._bucket.put(key, content.read())
         else:
-            self._store_in_parts(content, key)
+            self._store_in_parts(content, key, spool.sha256)
 
-    def _store_in_parts(self, content: IO[bytes], key: str) -> None:
+    def _store_in_parts(self, content: IO[bytes], key: str, sha256: str) -> None:
         """The object appears whole when the last request is answered; what failed leaves nothing."""
-        client, bucket, options = self._bucket.client, self._bucket.name, self._bucket.put_options
+        client, bucket = self._bucket.client, self._bucket.name
+        options = {**self._bucket.put_options, "Metadata": {"sha256": sha256}}
         with told():
             upload = client.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256", **options)
         try:

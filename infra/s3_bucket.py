@@ -1,98 +1,30 @@
-"""A bucket of an S3 server: small objects put, created, read and listed, and what the server's refusals mean."""
+"""A bucket of an S3 server: objects put, created, read and listed, what is read held against what was put."""
 
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gateways.blobs import StorageFullError
 from infra.operator_errors import OperatorError
+from infra.s3_client import S3Server, S3UnavailableError, code_of, told, translated
+from infra.s3_fast import CONFLICT_ATTEMPTS, CONFLICTS, FastObjects
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-CONNECTIONS = 64
-CONNECT_S, READ_S = 5, 30
-ATTEMPTS = 3
-CONFLICT_ATTEMPTS = 10
+CHUNK_BYTES = 256 * 1024
 DELETED_AT_ONCE = 1000
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
-_FULL = frozenset({"InsufficientStorage", "XMinioStorageFull", "QuotaExceeded"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
 _BEYOND = frozenset({"InvalidRange", "416"})
-_CONFLICTS = frozenset({"ConditionalRequestConflict", "409", "ExistingObjectIsDirectory"})
-"""Another writer was in the way, ask again; the last is versitygw's word for a folder emptied and removed meanwhile."""
 
 
-class S3UnavailableError(ConnectionError):
-    """The server does not answer, is overloaded, or refuses for a reason that its operator can mend: an outage.
-
-    Whether what was asked for was done is not known.
-    """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Server:
-    """How an S3 server is reached; without an endpoint AWS, without keys whatever the machine's role or files give."""
-
-    endpoint: str | None
-    region: str
-    access_key: str | None
-    secret_key: str | None = field(repr=False)
-    encryption: str | None = None
-
-    def client(self) -> "S3Client":
-        """A client that any number of threads may share."""
-        session = boto3.session.Session(self.access_key, self.secret_key, region_name=self.region)
-        config = Config(
-            connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=CONNECTIONS,
-            tcp_keepalive=True,
-            s3={"addressing_style": "path" if self.endpoint else "auto"},
-            request_checksum_calculation="when_required",  # every put bears its SHA-256
-        )
-        return session.client("s3", endpoint_url=self.endpoint, config=config)
-
-    @property
-    def put_options(self) -> dict[str, Any]:
-        """What every request that makes an object bears."""
-        return {} if self.encryption is None else {"ServerSideEncryption": self.encryption}
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turns the client's errors into S3UnavailableError, or StorageFullError where there is no room."""
-    try:
-        yield
-    except ClientError as error:
-        raise _translated(error) from error
-    except BotoCoreError as error:
-        raise S3UnavailableError(f"S3 does not answer: {error}") from error
-
-
-def _translated(error: ClientError) -> Exception:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if status == 507 or _code(error) in _FULL:
-        return StorageFullError(f"S3 has no room: {error}")
-    return S3UnavailableError(f"S3 refuses: {error}")
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def sha256_base64(digest: bytes) -> str:
-    """A digest as the checksum headers want it."""
-    return base64.b64encode(digest).decode("ascii")
+class S3DamagedError(OSError):
+    """What came is not what was put: this object is damaged, no other need be."""
 
 
 class Bucket:
@@ -100,8 +32,14 @@ class Bucket:
 
     def __init__(self, server: S3Server, name: str) -> None:
         self.name = name
-        self.client = server.client()
+        self._server = server
+        self.client: S3Client = server.client()
         self.put_options: Mapping[str, Any] = server.put_options
+        self._fast = FastObjects(server.fast_client(name))
+
+    @cached_property
+    def _hurried(self) -> "S3Client":
+        return self._server.hurried_client()
 
     def require(self) -> None:
         """Nothing, where the bucket is there and open to us.
@@ -111,76 +49,111 @@ class Bucket:
         try:
             self.client.head_bucket(Bucket=self.name)
         except ClientError as error:
-            reason = {"404": "does not exist", "403": "is closed to these keys"}.get(_code(error), str(error))
+            reason = {"404": "does not exist", "403": "is closed to these keys"}.get(code_of(error), str(error))
             raise OperatorError(f"the S3 bucket {self.name!r} {reason}") from error
-        except (BotoCoreError, ValueError) as error:
+        except BotoCoreError as error:
             raise OperatorError(f"the S3 server of bucket {self.name!r} does not answer: {error}") from error
+
+    def check(self) -> None:
+        """Nothing, where the bucket answers at once."""
+        with told():
+            self._hurried.head_bucket(Bucket=self.name)
 
     def put(self, key: str, data: bytes) -> None:
         """Make `data` the object, replacing the one before whole; durable on return."""
-        with told():
-            self._put(key, data)
+        self._fast.put(key, data, hashlib.sha256(data).hexdigest())
 
     def create(self, key: str, data: bytes) -> bool:
         """Whether the object was made now; one that stood there is left as it is. Durable on return either way."""
         try:
-            self._put(key, data, IfNoneMatch="*")
+            self._create(key, data)
         except ClientError as error:
-            if _code(error) in _EXISTS:
+            if code_of(error) in _EXISTS:
                 return False
-            raise _translated(error) from error
+            raise translated(error) from error
         except BotoCoreError as error:
             raise S3UnavailableError(f"S3 does not answer: {error}") from error
         return True
 
-    def _put(self, key: str, data: bytes, **condition: Any) -> None:
-        checksum = sha256_base64(hashlib.sha256(data).digest())
-        options = {**self.put_options, **condition}
+    def _create(self, key: str, data: bytes) -> None:
+        digest = hashlib.sha256(data)
+        options = {**self.put_options, "Metadata": {"sha256": digest.hexdigest()}, "IfNoneMatch": "*"}
+        checksum = sha256_base64(digest.digest())
         for attempt in range(1, CONFLICT_ATTEMPTS + 1):
             try:
                 self.client.put_object(Bucket=self.name, Key=key, Body=data, ChecksumSHA256=checksum, **options)
             except ClientError as error:
-                if _code(error) not in _CONFLICTS or attempt == CONFLICT_ATTEMPTS:
+                if code_of(error) not in CONFLICTS or attempt == CONFLICT_ATTEMPTS:
                     raise
             else:
                 return
 
-    def get(self, key: str, *, range_: str | None = None) -> bytes | None:
-        """What the object holds, or the octets of a range (RFC 9110 section 14.1.2); None where there is none."""
-        found = self.stream(key, range_=range_)
-        return None if found is None else b"".join(found)
+    def get(self, key: str) -> bytes | None:
+        """What the object holds; None where there is none.
 
-    def stream(self, key: str, *, range_: str | None = None, chunk_bytes: int = 256 * 1024) -> Iterator[bytes] | None:
-        """The object in chunks, the same one to the end; None where there is none."""
-        options: dict[str, Any] = {"ChecksumMode": "ENABLED"} if range_ is None else {"Range": range_}
+        Raises: S3DamagedError
+        """
+        found = self._fast.get(key)
+        if found is None:
+            self._require_for_absence()
+            return None
+        data, sha256 = found
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise S3DamagedError(f"the object {key} of the S3 bucket {self.name!r} is damaged")
+        return data
+
+    def part(self, key: str, range_: str) -> bytes | None:
+        """The octets of a range (RFC 9110 section 14.1.2), what lies beyond the end is empty; None without object."""
         try:
-            answer = self.client.get_object(Bucket=self.name, Key=key, **options)
-        except ClientError as error:
-            if _code(error) in _ABSENT:
+            with told():
+                answer = self.client.get_object(Bucket=self.name, Key=key, Range=range_)
+                return answer["Body"].read()
+        except S3UnavailableError as error:
+            code = code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+            if code in _BEYOND:
+                return b""
+            if code in _ABSENT:
                 return None
-            if _code(error) in _BEYOND:
-                return iter(())
-            raise _translated(error) from error
-        except BotoCoreError as error:
-            raise S3UnavailableError(f"S3 does not answer: {error}") from error
-        return _chunks(answer["Body"], chunk_bytes)
+            raise
 
-    def head(self, key: str) -> tuple[int, str] | None:
-        """Octets of the object and its version; None where there is none.
+    def stream(self, key: str) -> Iterator[bytes] | None:
+        """The object in chunks of 256 KB, the same one to the end; None where there is none.
 
-        Raises: S3UnavailableError, also where the bucket has gone: its objects are not known to be missing.
+        Raises: S3DamagedError, at its end.
         """
         try:
-            answer = self.client.head_object(Bucket=self.name, Key=key)
+            answer = self.client.get_object(Bucket=self.name, Key=key)
         except ClientError as error:
-            if _code(error) not in _ABSENT:
-                raise _translated(error) from error
-            with told():  # a HEAD's refusal has no body that says what is missing
-                self.client.head_bucket(Bucket=self.name)
-            return None
+            if code_of(error) in _ABSENT:
+                return None
+            raise translated(error) from error
         except BotoCoreError as error:
             raise S3UnavailableError(f"S3 does not answer: {error}") from error
-        return answer["ContentLength"], answer["ETag"]
+        return self._chunks(key, answer["Body"], answer["Metadata"].get("sha256"))
+
+    def _chunks(self, key: str, body: Any, sha256: str | None) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        with told():
+            try:
+                for chunk in body.iter_chunks(CHUNK_BYTES):
+                    digest.update(chunk)
+                    yield chunk
+            finally:
+                body.close()
+        if sha256 not in (None, digest.hexdigest()):
+            raise S3DamagedError(f"the object {key} of the S3 bucket {self.name!r} is damaged")
+
+    def head(self, key: str) -> tuple[int, str] | None:
+        """Octets of the object and its version; None where there is none."""
+        found = self._fast.head(key)
+        if found is None:
+            self._require_for_absence()
+        return found
+
+    def _require_for_absence(self) -> None:
+        """An object is known to be missing only where its bucket is there, which a refusal does not always say."""
+        with told():
+            self.client.head_bucket(Bucket=self.name)
 
     def delete(self, key: str) -> None:
         """Take the object away, durably. Safe to repeat."""
@@ -203,9 +176,6 @@ class Bucket:
                 yield from (found["Key"] for found in page.get("Contents", ()))
 
 
-def _chunks(body: Any, chunk_bytes: int) -> Iterator[bytes]:
-    with told():
-        try:
-            yield from body.iter_chunks(chunk_bytes)
-        finally:
-            body.close()
+def sha256_base64(digest: bytes) -> str:
+    """A digest as the checksum headers want it."""
+    return base64.b64encode(digest).decode("ascii")

@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 from domain.times import rfc3339
 from infra.keys import KeyDestroyedError, KeyMissingError, MailboxKey, MasterKeyError
 from infra.master_key import CHECK_FILE, derived, open_master_key
-from infra.s3_bucket import Bucket, S3UnavailableError
+from infra.s3_bucket import Bucket
+from infra.s3_client import S3UnavailableError
 from infra.sealing import forget_ciphers
 from infra.wrapped_keys import checked_mailbox_id, is_mailbox_id, new_key, unwrapped, wrapped
 
@@ -104,7 +105,7 @@ class S3Keys:
 
         Raises: S3UnavailableError
         """
-        self._bucket.head(_DESTROYED)
+        self._bucket.check()
 
     def tombstones(self) -> list[str]:
         """The mailboxes whose keys were destroyed, in order."""

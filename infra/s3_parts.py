@@ -4,7 +4,8 @@ from pathlib import Path
 
 from infra.operator_errors import OperatorError
 from infra.s3_blobs import S3Blobs
-from infra.s3_bucket import Bucket, S3Server, S3UnavailableError
+from infra.s3_bucket import Bucket
+from infra.s3_client import S3Server, S3UnavailableError
 from infra.s3_keys import S3Keys
 from infra.settings import Settings
 

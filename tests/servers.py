@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.s3_bucket import Bucket, S3Server
+from infra.s3_bucket import Bucket
+from infra.s3_client import S3Server
 from scripts.stack_servers.folders import Folders, folders
 from scripts.stack_servers.processes import running
 from scripts.stack_servers.s3 import S3

@@ -7,7 +7,8 @@ import pytest
 
 from gateways.blobs import Blobs
 from infra.s3_blobs import S3Blobs
-from infra.s3_bucket import Bucket, S3Server, S3UnavailableError
+from infra.s3_bucket import Bucket, S3DamagedError
+from infra.s3_client import S3Server, S3UnavailableError
 from tests.contracts.blobs import NAME, BlobsContract
 from tests.servers import fresh_bucket, s3_server
 
@@ -66,14 +67,28 @@ def test_nothing_stays_of_an_upload_in_parts_that_failed(
     assert blobs.read(NAME) == LARGE
 
 
-def test_the_server_refuses_what_is_not_what_was_sent(
-    blobs: S3Blobs, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.s3_bucket.sha256_base64", lambda _digest: "A" * 43 + "=")
-    with pytest.raises(S3UnavailableError):
-        blobs.put(NAME, b"changed on its way")
-    monkeypatch.undo()
-    assert not blobs.exists(NAME)
+@pytest.mark.parametrize("size", [20_000, len(LARGE)])
+def test_an_object_that_is_not_what_was_put_is_damaged_and_no_outage(blobs: S3Blobs, bucket: Bucket, size: int) -> None:
+    blobs.put(NAME, LARGE[:size])
+    metadata = bucket.client.head_object(Bucket=bucket.name, Key=NAME)["Metadata"]
+    bucket.client.put_object(Bucket=bucket.name, Key=NAME, Body=b"x" + LARGE[1:size], Metadata=metadata)
+    with pytest.raises(S3DamagedError, match=NAME):
+        blobs.read(NAME)
+    with pytest.raises(S3DamagedError, match=NAME):
+        list(blobs.open(NAME))
+    blobs.put(NAME, LARGE[:size])
+    assert blobs.read(NAME) == b"".join(blobs.open(NAME)) == LARGE[:size]
+
+
+def test_an_object_that_another_program_put_without_its_digest_is_read(blobs: S3Blobs, bucket: Bucket) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key=NAME, Body=b"theirs")
+    assert blobs.read(NAME) == b"".join(blobs.open(NAME)) == b"theirs"
+
+
+@pytest.mark.parametrize("size", [3, PART_BYTES + 1])
+def test_an_object_bears_the_checksum_that_the_server_verified(blobs: S3Blobs, bucket: Bucket, size: int) -> None:
+    blobs.put(NAME, LARGE[:size])
+    assert "ChecksumSHA256" in bucket.client.head_object(Bucket=bucket.name, Key=NAME, ChecksumMode="ENABLED")
 
 
 def test_parts_that_a_killed_writer_left_are_forgotten_once_they_are_old(blobs: S3Blobs, bucket: Bucket) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.keys import KeyBrokenError, KeyDestroyedError, MasterKeyError
-from infra.s3_bucket import Bucket, S3UnavailableError
+from infra.s3_bucket import Bucket
+from infra.s3_client import S3UnavailableError
 from infra.s3_keys import KNOWN_S, S3Keys
 from tests.contracts.keys import KeysContract, OpenKeys
 from tests.servers import fresh_bucket, s3_server

@@ -10,7 +10,7 @@ from gateways.reception import TemporarilyUnavailableError
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
-from infra.s3_bucket import S3UnavailableError
+from infra.s3_client import S3UnavailableError
 from infra.settings import load
 from tests.post_office import MAIL, envelope_of
 from tests.servers import OwnS3, own_s3
@@ -32,7 +32,7 @@ def environment(s3: OwnS3, database_url: str, data_folder: Path) -> dict[str, st
 
 @pytest.fixture
 def parts(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
-    monkeypatch.setattr("infra.s3_bucket.CONNECT_S", 1)
+    monkeypatch.setattr("infra.s3_client.CONNECT_S", 1)
     with Parts(load(environment)) as made:
         made.check_blobs()
         made.ensure_operator()
