@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from gateways.accounts import AccountsUnavailableError
 from gateways.mail_objects import read_mail
 from gateways.reception import TemporarilyUnavailableError
 from infra.composition import Parts
+from infra.contacts_view import ContactsView
 from infra.delivery_parts import DeliveryParts
+from infra.followers import Follower, fan_out, lags
 from infra.operator_errors import OperatorError
 from infra.s3_client import S3UnavailableError
+from infra.s3_keys import S3Keys
 from infra.settings import load
 from tests.post_office import MAIL, envelope_of
 from tests.servers import OwnS3, own_s3
@@ -46,6 +50,12 @@ def accept(post: DeliveryParts, number: int) -> bytes:
         spool.write(raw)
         post.reception.accept(envelope_of(raw, ADDRESS, received_at=1_800_000_000_000 + number), spool)
     return raw
+
+
+def forget_what_is_remembered(parts: Parts) -> None:
+    """As the time does for which keys are trusted."""
+    assert isinstance(parts.keys, S3Keys)
+    parts.keys._trusted_until = 0.0
 
 
 def delivered(parts: Parts) -> list[str]:
@@ -94,6 +104,36 @@ def test_what_was_taken_waits_for_s3_without_counting_as_a_failure(parts: Parts,
     s3.start()
     assert worker.run_due() == 1
     assert len(delivered(parts)) == 1
+
+
+def test_a_view_that_follows_waits_for_s3_and_parks_nothing(parts: Parts, s3: OwnS3) -> None:
+    post = DeliveryParts(parts)
+    accept(post, 1)
+    post.worker().run_due()
+    follower = Follower(parts.conninfo, parts.reader, ContactsView())
+    with parts.connect() as connection:
+        fan_out(connection, ["contacts"])
+        s3.stop()
+        forget_what_is_remembered(parts)
+        with pytest.raises(S3UnavailableError):
+            follower.step(connection)
+        assert not any(parked for _behind, parked in lags(connection).values())
+        s3.start()
+        assert follower.step(connection) > 0
+        assert lags(connection)["contacts"] == (0, 0)
+
+
+def test_a_key_is_not_trusted_for_ever_while_s3_is_away(parts: Parts, s3: OwnS3) -> None:
+    entry = parts.directory.find(ADDRESS)
+    assert entry is not None
+    s3.stop()
+    forget_what_is_remembered(parts)
+    with pytest.raises(S3UnavailableError):
+        parts.keys.get(entry.mailbox_id)
+    with pytest.raises(AccountsUnavailableError):
+        parts.registration.register("bob@example.test", "a long enough pass phrase 72")
+    s3.start()
+    assert parts.keys.get(entry.mailbox_id) is not None
 
 
 def test_a_start_while_s3_is_away_is_refused_in_one_line(environment: dict[str, str], s3: OwnS3) -> None:
