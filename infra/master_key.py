@@ -80,7 +80,7 @@ def open_master_key(path: Path, check: MasterCheck) -> tuple[bytes, bool]:
         created = not path.exists() and _create(path, check)
         key = _read(path)
     except OSError as error:
-        raise MasterKeyError(f"the master key {path} cannot be read: {error.strerror}") from error
+        raise MasterKeyError(f"the master key {path} cannot be read: {error.strerror or error}") from error
     if check.read() is None:
         check.create(seal(key, _CHECK, _CHECK))
     try:

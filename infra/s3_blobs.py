@@ -108,14 +108,14 @@ class S3Blobs:
 
     def size(self, name: str) -> int:
         """Octets of the object; raises BlobMissingError."""
-        found = self._bucket.head(checked_name(name))
+        found = self._bucket.size(checked_name(name))
         if found is None:
             raise BlobMissingError(name)
-        return found[0]
+        return found
 
     def exists(self, name: str) -> bool:
         """Whether the object is there durably: S3 shows none before it is."""
-        return self._bucket.head(checked_name(name)) is not None
+        return self._bucket.size(checked_name(name)) is not None
 
     def delete(self, name: str) -> None:
         """Take the object away, durably. Safe to repeat."""

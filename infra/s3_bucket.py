@@ -143,9 +143,9 @@ class Bucket:
         if sha256 not in (None, digest.hexdigest()):
             raise S3DamagedError(f"the object {key} of the S3 bucket {self.name!r} is damaged")
 
-    def head(self, key: str) -> tuple[int, str] | None:
-        """Octets of the object and its version; None where there is none."""
-        found = self._fast.head(key)
+    def size(self, key: str) -> int | None:
+        """Octets of the object; None where there is none."""
+        found = self._fast.size(key)
         if found is None:
             self._require_for_absence()
         return found

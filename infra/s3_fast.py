@@ -45,15 +45,14 @@ class FastObjects:
         except (BaseError, OSError) as error:
             raise _translated(error) from error
 
-    def head(self, key: str) -> tuple[int, str] | None:
-        """Octets of the object and its version; None where there is none, or no bucket."""
+    def size(self, key: str) -> int | None:
+        """Octets of the object; None where there is none, or no bucket."""
         try:
-            found = obstore.head(self._store, key)
+            return obstore.head(self._store, key)["size"]
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
             raise _translated(error) from error
-        return found["size"], found["e_tag"] or ""
 
 
 def _text(value: object) -> str | None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from domain.times import rfc3339
-from infra.keys import KeyDestroyedError, KeyMissingError, MailboxKey, MasterKeyError
+from infra.keys import KeyBrokenError, KeyDestroyedError, KeyMissingError, MailboxKey, MasterKeyError
 from infra.master_key import CHECK_FILE, derived, open_master_key
-from infra.s3_bucket import Bucket
+from infra.s3_bucket import Bucket, S3DamagedError
 from infra.s3_client import S3UnavailableError
 from infra.sealing import forget_ciphers
 from infra.wrapped_keys import checked_mailbox_id, is_mailbox_id, new_key, unwrapped, wrapped
@@ -47,7 +47,7 @@ class S3Keys:
         self._cache_lock = threading.Lock()
         self._looking = threading.Lock()
         self._trusted_until = 0.0
-        self._seen = ""
+        self._seen: bytes | None = None
         self._turn = 0
         check = BucketCheck(bucket)
         self._master, self.created_master_key = open_master_key(master_key_file, check)
@@ -120,22 +120,24 @@ class S3Keys:
             asked_at = _now_s()
             if asked_at < self._trusted_until:
                 return self._turn
-            found = self._bucket.head(_DESTROYED)
-            version = "" if found is None else found[1]
-            if version != self._seen:
-                self._forget(version)
+            found = self._bucket.get(_DESTROYED)
+            if found != self._seen:
+                self._forget(found)
             self._trusted_until = asked_at + self._known_s
             return self._turn
 
-    def _forget(self, version: str) -> None:
+    def _forget(self, seen: bytes | None) -> None:
         with self._cache_lock:
             self._cache.clear()
-            self._seen = version
+            self._seen = seen
             self._turn += 1
         forget_ciphers()
 
     def _load(self, mailbox_id: str, name: str) -> MailboxKey | None:
-        stored = self._bucket.get(name)
+        try:
+            stored = self._bucket.get(name)
+        except S3DamagedError as error:
+            raise KeyBrokenError(f"the key of mailbox {mailbox_id} is damaged") from error
         if self._is_destroyed(mailbox_id):  # asked after the key: who destroys it leaves the tombstone first
             return None
         if stored is None:
@@ -152,7 +154,7 @@ class S3Keys:
                 self._cache.popitem(last=False)
 
     def _is_destroyed(self, mailbox_id: str) -> bool:
-        return self._bucket.head(_TOMBSTONES + mailbox_id) is not None
+        return self._bucket.size(_TOMBSTONES + mailbox_id) is not None
 
     def _finish_destructions(self) -> None:
         destroyed = self.tombstones()

@@ -30,8 +30,11 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     names = asked.names or [server.name for server in SERVERS]
     stack = Stack(folders(os.environ), SERVERS, _Saying())
-    code: int = {"up": up, "down": down, "status": status, "env": env}[asked.what](stack, names)
-    return code
+    try:
+        return {"up": up, "down": down, "status": status, "env": env}[asked.what](stack, names)
+    except (StackError, OSError) as error:
+        sys.stderr.write(f"stack: {error}\n")
+        return 1
 
 
 def up(stack: Stack, names: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.stack_servers.folders import Folders, folders
-from scripts.stack_servers.processes import identity, recorded, running
+from scripts.stack_servers.processes import end, identity, recorded, running
 from scripts.stack_servers.stack import Stack
 from tests.scripts.stack.small_server import SmallServer
 
@@ -59,11 +59,12 @@ def test_up_again_starts_only_what_is_missing(make: MakeStack) -> None:
 def test_one_that_was_killed_is_started_again_at_its_port(make: MakeStack) -> None:
     stack = make(SmallServer("a"))
     stack.up(["a"])
-    ports, pid = stack.place(stack.servers[0]).ports, pid_of(stack, "a")
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    place = stack.place(stack.servers[0])
+    ports, before = place.ports, running(place.record)
+    assert before is not None
+    assert end(before, ask_with=signal.SIGKILL, patience_s=20)
     assert stack.up(["a"]) == {}
-    assert pid_of(stack, "a") not in (pid, None)
+    assert running(place.record) not in (before, None)
     assert stack.place(stack.servers[0]).ports == ports
 
 
