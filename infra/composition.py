@@ -9,7 +9,7 @@ import threading
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg import Connection
@@ -41,6 +41,11 @@ from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.wakes import Announcer
+
+if TYPE_CHECKING:
+    from infra.s3_blobs import S3Blobs
+    from infra.s3_keys import S3Keys
+    from infra.s3_parts import S3Parts
 
 POOL_SIZE = 16
 STARTS = 3
@@ -122,7 +127,7 @@ class Parts:
         return self.pool.connection
 
     @cached_property
-    def keys(self) -> FileKeys:
+    def keys(self) -> "FileKeys | S3Keys":
         """The mailboxes' keys. A master key just made is announced once, on standard error: it must be backed up.
 
         Raises:
@@ -130,7 +135,10 @@ class Parts:
         """
         path = self.settings.master_key_file
         try:
-            keys = FileKeys(self.settings.data / "keys", path)
+            if self.settings.keys == "s3":
+                keys: FileKeys | S3Keys = self._s3.keys(path)
+            else:
+                keys = FileKeys(self.settings.data / "keys", path)
         except MasterKeyError as error:
             raise OperatorError(str(error)) from error
         if keys.created_master_key:
@@ -140,9 +148,32 @@ class Parts:
         return keys
 
     @cached_property
-    def blobs(self) -> FileBlobs:
-        """Bodies and attachments."""
+    def blobs(self) -> "FileBlobs | S3Blobs":
+        """Bodies and attachments.
+
+        Raises:
+            OperatorError: the bucket cannot be used.
+        """
+        if self.settings.blobs == "s3":
+            return self._s3.blobs(self.settings.data / "spool")
         return FileBlobs(self.settings.data / "blobs")
+
+    def check_blobs(self) -> None:
+        """Nothing, where an object could be stored now.
+
+        Raises: StorageFullError, OSError.
+        """
+        if isinstance(self.blobs, FileBlobs):
+            with self.blobs.spool() as spool:
+                spool.write(b"ready")
+        else:
+            self.blobs.check()
+
+    @cached_property
+    def _s3(self) -> "S3Parts":
+        from infra.s3_parts import S3Parts  # its client takes 0.2 s to import: only who uses it pays
+
+        return S3Parts(self.settings)
 
     @cached_property
     def announcer(self) -> Announcer:

@@ -17,7 +17,7 @@ from infra.postgres_queue import Connect, dead_holder, decoded, queue_holder
 AT_ONCE = 1000
 UNDELIVERABLE = "554 5.3.0 the message could not be stored"
 
-_OUTAGES = (QueueUnavailableError, psycopg.OperationalError, psycopg.InterfaceError)
+_OUTAGES = (QueueUnavailableError, psycopg.OperationalError, psycopg.InterfaceError, ConnectionError)
 
 _LETTERS = "SELECT acceptance_id, recipient, address, error, buried_at, record FROM dead_letters"
 _LIST = f"{_LETTERS} ORDER BY buried_at, acceptance_id, recipient LIMIT %s"

@@ -22,7 +22,12 @@ from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
 
-OUTAGES: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
+OUTAGES: tuple[type[Exception], ...] = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    LaneClosedError,
+    ConnectionError,
+)
 """What servers that do not answer raise."""
 LONE_OUTAGES: tuple[type[Exception], ...] = (KeyMissingError,)
 """What stands in the way of one mailbox alone and is waited out, beside errors of files."""

@@ -4,9 +4,7 @@ A tombstone decides: it is looked for at every call, before the cache, so that w
 all at once; and it outlives a restored copy of the keys when it is merged into it.
 """
 
-import hashlib
 import os
-import re
 import secrets
 import threading
 import time
@@ -23,14 +21,13 @@ from infra.durable_files import (
     write_whole,
 )
 from infra.keys import KeyBrokenError, KeyDestroyedError, KeyMissingError, MailboxKey
-from infra.master_key import check_closed, open_master_key
-from infra.sealing import KEY_BYTES, SealBrokenError, forget_ciphers, open_sealed, seal
+from infra.master_key import FileCheck, check_closed, derived, open_master_key
+from infra.sealing import forget_ciphers
+from infra.wrapped_keys import is_mailbox_id, key_name, new_key, unwrapped, wrapped
 
 CACHED_KEYS = 10_000
 TEMPORARY_AGE_S = 86_400
-_FORMAT = b"ledgermail-key-1"
 _MAX_FILE_BYTES = 4096
-_MAILBOX_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 
 
 class FileKeys:
@@ -51,7 +48,8 @@ class FileKeys:
         self._cache: OrderedDict[str, MailboxKey] = OrderedDict()
         self._cache_lock = threading.Lock()
         remove_old_files(self._temporary, age_s=TEMPORARY_AGE_S)
-        self._master, self.created_master_key = open_master_key(master_key_file, folder, self._temporary)
+        check = FileCheck(folder, self._temporary)
+        self._master, self.created_master_key = open_master_key(master_key_file, check)
         for mailbox_id in _mailboxes_in(self._tombstones):
             self._erase(mailbox_id)
 
@@ -59,12 +57,12 @@ class FileKeys:
         """The mailbox's key, made where there is none, durable; see `Keys.create`."""
         path = self._path(mailbox_id)
         self._refuse_destroyed(mailbox_id)
-        make_folders(self._folder, _fan_out(mailbox_id))
+        make_folders(self._folder, key_name(mailbox_id).rpartition("/")[0])
         if path.exists():
             flush_folder(path.parent)
         else:
-            key = MailboxKey("k" + secrets.token_hex(10), os.urandom(KEY_BYTES))
-            create_exclusively(path, self._wrapped(mailbox_id, key), temporary=self._temporary / secrets.token_hex(16))
+            stored = wrapped(self._master, mailbox_id, new_key())
+            create_exclusively(path, stored, temporary=self._temporary / secrets.token_hex(16))
         key_kept = self.get(mailbox_id)
         if key_kept is None:
             # A destruction that began after the first look may have been too early to see this file.
@@ -91,6 +89,10 @@ class FileKeys:
         """
         self._path(mailbox_id)
         self._bury(mailbox_id, rfc3339(_now_ms()).encode())
+
+    def derived(self, purpose: bytes) -> bytes:
+        """32 octets for one purpose, the same wherever the master key is."""
+        return derived(self._master, purpose)
 
     def check(self) -> None:
         """Nothing, where the folder lies as it did at the start.
@@ -125,7 +127,7 @@ class FileKeys:
         try:
             with path.open("rb") as file:
                 stored = file.read(_MAX_FILE_BYTES)
-            key = self._unwrapped(mailbox_id, stored)
+            key = unwrapped(self._master, mailbox_id, stored)
         except FileNotFoundError:
             if self._is_destroyed(mailbox_id):
                 return None  # looked for after another process removed it
@@ -139,22 +141,6 @@ class FileKeys:
             if len(self._cache) > CACHED_KEYS:
                 self._cache.popitem(last=False)
         return key
-
-    def _wrapped(self, mailbox_id: str, key: MailboxKey) -> bytes:
-        sealed = seal(self._master, key.secret, _associated(mailbox_id, key.key_id.encode()))
-        return b"\n".join((_FORMAT, key.key_id.encode(), sealed))
-
-    def _unwrapped(self, mailbox_id: str, stored: bytes) -> MailboxKey:
-        parts = stored.split(b"\n", 2)
-        if len(parts) != 3 or parts[0] != _FORMAT:
-            raise KeyBrokenError(f"the key of mailbox {mailbox_id} is damaged")
-        try:
-            secret = open_sealed(self._master, parts[2], _associated(mailbox_id, parts[1]))
-        except SealBrokenError as error:
-            raise KeyBrokenError(
-                f"the key of mailbox {mailbox_id} does not open: it is damaged or wrapped by another master key"
-            ) from error
-        return MailboxKey(parts[1].decode("ascii"), secret)
 
     def _erase(self, mailbox_id: str) -> None:
         path = self._path(mailbox_id)
@@ -188,24 +174,13 @@ class FileKeys:
         return True
 
     def _path(self, mailbox_id: str) -> Path:
-        if _MAILBOX_ID.fullmatch(mailbox_id) is None:
-            raise ValueError(f"{mailbox_id[:80]!r} is no mailbox id")
-        return self._folder / _fan_out(mailbox_id) / f"{mailbox_id}.key"
-
-
-def _fan_out(mailbox_id: str) -> str:
-    digest = hashlib.sha256(mailbox_id.encode()).hexdigest()
-    return f"{digest[:2]}/{digest[2:4]}"
-
-
-def _associated(mailbox_id: str, key_id: bytes) -> bytes:
-    return b"\0".join((_FORMAT, mailbox_id.encode(), key_id))
+        return self._folder / key_name(mailbox_id)
 
 
 def _mailboxes_in(tombstones: Path) -> list[str]:
     if not tombstones.is_dir():
         return []
-    return [name for name in os.listdir(tombstones) if _MAILBOX_ID.fullmatch(name)]
+    return [name for name in os.listdir(tombstones) if is_mailbox_id(name)]
 
 
 def _now_ms() -> int:

@@ -26,7 +26,7 @@ BATCH_EVENTS = 500
 RETRY_PARKED_MS = 300_000
 GATHER_S = 1.0
 """From one step to the next, unless more is behind than one takes; what follows a quiet second is applied at once."""
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError)
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError)
 _log = logging.getLogger(__name__)
 
 

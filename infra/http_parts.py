@@ -1,6 +1,5 @@
 """What stands behind HTTP in an installation: the adapters of its ports, wired."""
 
-import hmac
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,10 +16,8 @@ from infra import blob_references, followers
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
-from infra.file_blobs import FileBlobs
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
-from infra.master_key import open_master_key
 from infra.postgres_queue import Connect
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
@@ -34,6 +31,7 @@ from infra.views.message_lists import MessageLists
 from infra.wakes import Listener
 
 THREADS = 16
+HTTP_PURPOSE = b"ledgermail-http-1"
 OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -45,17 +43,10 @@ OUTAGES = (
 _HEADS = "SELECT mailbox_id, head FROM mailboxes WHERE mailbox_id = ANY (%s)"
 
 
-def http_secret(settings: Settings) -> bytes:
-    """32 octets derived from the master key, which must have been made: what HTTP signs and seals with everywhere."""
-    keys = settings.data / "keys"
-    master, _created = open_master_key(settings.master_key_file, keys, keys / ".tmp")
-    return hmac.digest(master, b"ledgermail-http-1", "sha256")
-
-
 def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     """The parts of HTTP; what must be closed is handed to `closing`."""
     settings, keys = parts.settings, parts.keys
-    secret = http_secret(settings)
+    secret = keys.derived(HTTP_PURPOSE)  # what HTTP signs and seals with everywhere
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="http")
     closing.callback(executor.shutdown, cancel_futures=True)
     pool = reading_pool(parts.conninfo, max_size=THREADS)
@@ -91,7 +82,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         checks={
             "database": lambda: _told(database.one("SELECT 1", ())),
             "keys": keys.check,
-            "blobs": lambda: _try_spool(parts.blobs),
+            "blobs": parts.check_blobs,
             "search": lambda: _told(search.cursor(MailboxId("m0"))),
         },
         outages=OUTAGES,
@@ -122,11 +113,6 @@ def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
             blob_references.touch(connection, sizes)
 
     return touch
-
-
-def _try_spool(blobs: FileBlobs) -> None:
-    with blobs.spool() as spool:
-        spool.write(b"ready")
 
 
 def _told(_answer: object) -> None:

@@ -42,9 +42,8 @@ def _from(
     name: str, reader: Callable[[str], object], default: str | None, meaning: str, *, unset: str = "unset"
 ) -> Any:
     variable = Variable(PREFIX + name, reader, default, meaning, unset)
-    return dataclasses.field(
-        repr=reader is not read.postgres_url, metadata={"variable": variable}
-    )  # it holds a password
+    shown = reader not in (read.postgres_url, read.secret)
+    return dataclasses.field(repr=shown, metadata={"variable": variable})
 
 
 def _count(name: str, default: int, meaning: str, *, least: int = 1, most: int = LARGEST) -> Any:
@@ -70,6 +69,51 @@ class Settings:
         None,
         "URL of a Postgres of your own (15 or later).",
         unset="embedded Postgres",
+    )
+    blobs: str = _from(
+        "BLOBS",
+        read.one_of("file", "s3"),
+        "file",
+        "Where bodies and attachments lie: `file` (the data folder) or `s3`.",
+    )
+    keys: str = _from(
+        "KEYS",
+        read.one_of("file", "s3"),
+        "file",
+        "Where the mailboxes' wrapped keys lie: `file` (the data folder) or `s3` (a bucket of their own).",
+    )
+    s3_endpoint: str | None = _from(
+        "S3_ENDPOINT", read.http_url, None, "URL of the S3 server, without a path.", unset="AWS"
+    )
+    s3_bucket: str | None = _from("S3_BUCKET", read.bucket_name, None, "Bucket of the blobs; it must exist.")
+    s3_keys_bucket: str | None = _from(
+        "S3_KEYS_BUCKET",
+        read.bucket_name,
+        None,
+        "Bucket of the keys; it must exist, keep no versions, and be no other's.",
+        unset="that of the blobs with `-keys` behind it",
+    )
+    s3_region: str = _from("S3_REGION", read.word, "us-east-1", "Region that requests are signed for.")
+    s3_access_key: str | None = _from(
+        "S3_ACCESS_KEY",
+        read.word,
+        None,
+        "Whom requests are signed by. Needs `LEDGERMAIL_S3_SECRET_KEY`.",
+        unset="the machine's own role or AWS files",
+    )
+    s3_secret_key: str | None = _from(
+        "S3_SECRET_KEY",
+        read.secret,
+        None,
+        "What requests are signed with. Needs `LEDGERMAIL_S3_ACCESS_KEY`.",
+        unset="the machine's own role or AWS files",
+    )
+    s3_encryption: str | None = _from(
+        "S3_ENCRYPTION",
+        read.one_of("AES256", "aws:kms"),
+        None,
+        "Server-side encryption asked for with every object: `AES256` or `aws:kms`, where the server can.",
+        unset="what the bucket does by default",
     )
     registration: str = _from(
         "REGISTRATION",
@@ -177,6 +221,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     values["hostname"] = values["hostname"] or domains[0]
     loopback = cast(ListenAddress, values["http"]).is_loopback
     values["registration"] = values["registration"] or ("open" if loopback else "closed")
+    if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
+        values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
     settings = Settings(**cast(dict[str, Any], values))
     _refuse_contradictions(settings)
     return settings
@@ -204,10 +250,23 @@ def _refuse_contradictions(settings: Settings) -> None:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         missing, given = ("TLS_KEY", "TLS_CERT") if settings.tls_cert else ("TLS_CERT", "TLS_KEY")
         raise SettingError(f"{PREFIX}{missing}: must be set because {PREFIX}{given} is")
+    _refuse_half_an_s3(settings)
     if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
     if settings.messages_per_minute > settings.messages_per_day:
         raise SettingError(f"{PREFIX}MESSAGES_PER_MINUTE: must not be above {PREFIX}MESSAGES_PER_DAY")
+
+
+def _refuse_half_an_s3(settings: Settings) -> None:
+    if (settings.s3_access_key is None) != (settings.s3_secret_key is None):
+        missing, given = ("SECRET", "ACCESS") if settings.s3_access_key else ("ACCESS", "SECRET")
+        raise SettingError(f"{PREFIX}S3_{missing}_KEY: must be set because {PREFIX}S3_{given}_KEY is")
+    if settings.blobs == "s3" and settings.s3_bucket is None:
+        raise SettingError(f"{PREFIX}S3_BUCKET: must be set because {PREFIX}BLOBS is s3")
+    if settings.keys == "s3" and settings.s3_keys_bucket is None:
+        raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must be set because {PREFIX}KEYS is s3")
+    if settings.s3_bucket is not None and settings.s3_bucket == settings.s3_keys_bucket:
+        raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must not be that of the blobs")
 
 
 def documentation() -> str:

@@ -1,6 +1,7 @@
 """From the text of an environment variable to its value; what cannot be read raises `ValueError` with the reason."""
 
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,35 @@ def postgres_url(text: str) -> str:
     if urlsplit(text).scheme not in ("postgresql", "postgres"):
         raise ValueError("must be a URL, as in postgresql://USER:PASSWORD@HOST/DATABASE")
     return text
+
+
+def http_url(text: str) -> str:
+    """`http://HOST:PORT` or `https://HOST`, without a path."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ValueError("must be a URL without a path, as in https://s3.example.test")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a password")
+    return text.rstrip("/")
+
+
+def bucket_name(text: str) -> str:
+    """A bucket's name that can be a part of a host name, as S3 wants it."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text, re.ASCII) is None:
+        raise ValueError("must be 3 to 63 lower-case letters, digits and hyphens, as in mail-blobs")
+    return text
+
+
+def word(text: str) -> str:
+    """Anything without blanks."""
+    if any(character.isspace() for character in text):
+        raise ValueError("must not hold blanks")
+    return text
+
+
+def secret(text: str) -> str:
+    """A word that no error and no representation shows."""
+    return word(text)
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

@@ -33,7 +33,7 @@ from infra.store.lane import LaneClosedError
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError, ConnectionError)
 PASSED_OVER_SHOWN = 20
 PAGES_AT_ONCE = 200
 """How many pages of `AT_ONCE` a duty turns over past mailboxes that refuse."""

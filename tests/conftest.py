@@ -30,10 +30,16 @@ _numbers = count(1)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "corpus: reads the mail corpus beside the repository")
     config.addinivalue_line("markers", "browser: drives /usr/bin/chromium")
+    config.addinivalue_line("markers", "servers: needs the real servers that scripts/test --servers brings up")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without what its marker needs a test is skipped; under CI it fails, so that nothing is left out unseen."""
+    """Without what its marker needs a test is skipped; under CI it fails, so that nothing is left out unseen.
+
+    Those that need real servers run where `scripts/test --servers` was asked for, and are skipped elsewhere.
+    """
+    if item.get_closest_marker("servers") and "LEDGERMAIL_TEST_SERVERS" not in os.environ:
+        pytest.skip("scripts/test --servers runs it")
     for marker, path in NEEDED.items():
         if item.get_closest_marker(marker) and not path.exists():
             if os.environ.get("CI") == "true":

@@ -22,6 +22,7 @@ OUTAGES = (
     concurrent.futures.TimeoutError,
     LaneClosedError,
     KeyMissingError,
+    ConnectionError,
 )
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ R = TypeVar("R")
 
 
 def told_as_unavailable(method: Callable[P, R]) -> Callable[P, R]:
-    """The method, with outages of the database or the lane raised as `AccountsUnavailableError`."""
+    """The method, with outages of the database, the lane or the key store raised as `AccountsUnavailableError`."""
 
     @functools.wraps(method)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from infra.backing_up import Source, back_up
-from infra.command_line.opened import opened_parts
+from infra.command_line.opened import opened_parts, require_in_data_folder
 from infra.command_line.progress import progress
 
 
@@ -24,6 +24,7 @@ def backup(
     without it nothing can be restored. Interrupted, the backup before stands; call again to go on.
     """
     with opened_parts() as parts, progress("backup") as told:
+        require_in_data_folder(parts.settings)
         parts.keys.tombstones()  # the key store is there and can be used
         source = Source(
             conninfo=parts.conninfo,

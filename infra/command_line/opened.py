@@ -17,7 +17,7 @@ from gateways.blobs import StorageFullError
 from infra.composition import Parts
 from infra.keys import KeyMissingError
 from infra.operator_errors import OperatorError
-from infra.settings import load
+from infra.settings import Settings, load
 from infra.store.lane import LaneClosedError
 
 ALL_MAILBOXES = "SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id"
@@ -42,6 +42,8 @@ def opened_parts() -> Iterator[Parts]:
         raise OperatorError(str(error)) from error
     except StorageFullError as error:
         raise OperatorError(f"the disk is full: {error}; make room and call again to go on") from error
+    except ConnectionError as error:
+        raise OperatorError(f"{error}; call again to go on") from error
     except OSError as error:
         raise OperatorError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
 
@@ -67,6 +69,18 @@ def address_of(parts: Parts, mailbox_id: MailboxId) -> str:
     with parts.connect() as connection:
         found = connection.execute("SELECT address FROM accounts WHERE mailbox_id = %s", (mailbox_id,)).fetchone()
     return mailbox_id if found is None else f"{found[0]} ({mailbox_id})"
+
+
+def require_in_data_folder(settings: Settings) -> None:
+    """Nothing, where blobs and keys lie in the data folder, which is what backups are made of.
+
+    Raises: OperatorError
+    """
+    for name, place in (("BLOBS", settings.blobs), ("KEYS", settings.keys)):
+        if place != "file":
+            raise OperatorError(
+                f"LEDGERMAIL_{name} is {place}: a backup holds the data folder alone; buckets have means of their own"
+            )
 
 
 def search_folder(parts: Parts) -> Path:

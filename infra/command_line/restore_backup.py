@@ -8,6 +8,7 @@ from typing import Annotated
 import psycopg
 import typer
 
+from infra.command_line.opened import require_in_data_folder
 from infra.command_line.progress import progress
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.operator_errors import OperatorError
@@ -36,6 +37,7 @@ def restore_backup(
     programs read them anew. Interrupted, call again to go on.
     """
     settings = load(os.environ)
+    require_in_data_folder(settings)
     target = Target(data=settings.data, master_key_file=settings.master_key_file, tombstones=tuple(tombstones or ()))
     with ExitStack() as closing, progress("restore") as told:
 

@@ -127,6 +127,43 @@ def test_no_error_and_no_representation_shows_the_databases_password() -> None:
     assert "secret" not in repr(load({"LEDGERMAIL_DATABASE_URL": "postgresql://u:secret@h/d"}))
 
 
+def test_no_error_and_no_representation_shows_the_secret_key_of_s3() -> None:
+    assert "hush" not in refusal(S3_ACCESS_KEY="me", S3_SECRET_KEY="hush hush")
+    assert "hush" not in repr(load({"LEDGERMAIL_S3_ACCESS_KEY": "me", "LEDGERMAIL_S3_SECRET_KEY": "hush"}))
+
+
+def test_blobs_and_keys_lie_in_the_data_folder_unless_said_otherwise() -> None:
+    assert (load({}).blobs, load({}).keys) == ("file", "file")
+    assert refusal(BLOBS="tape") == "LEDGERMAIL_BLOBS: must be file or s3"
+
+
+def test_s3_needs_a_bucket_for_the_blobs_and_has_another_for_the_keys() -> None:
+    assert refusal(BLOBS="s3") == "LEDGERMAIL_S3_BUCKET: must be set because LEDGERMAIL_BLOBS is s3"
+    assert refusal(KEYS="s3") == "LEDGERMAIL_S3_KEYS_BUCKET: must be set because LEDGERMAIL_KEYS is s3"
+    both = {"LEDGERMAIL_BLOBS": "s3", "LEDGERMAIL_KEYS": "s3", "LEDGERMAIL_S3_BUCKET": "mail"}
+    assert (load(both).s3_bucket, load(both).s3_keys_bucket) == ("mail", "mail-keys")
+    assert load(both | {"LEDGERMAIL_S3_KEYS_BUCKET": "safe"}).s3_keys_bucket == "safe"
+    assert refusal(S3_BUCKET="mail", S3_KEYS_BUCKET="mail").startswith("LEDGERMAIL_S3_KEYS_BUCKET: must not be")
+
+
+def test_an_access_key_and_its_secret_belong_together() -> None:
+    assert refusal(S3_ACCESS_KEY="me") == "LEDGERMAIL_S3_SECRET_KEY: must be set because LEDGERMAIL_S3_ACCESS_KEY is"
+    assert refusal(S3_SECRET_KEY="x") == "LEDGERMAIL_S3_ACCESS_KEY: must be set because LEDGERMAIL_S3_SECRET_KEY is"
+
+
+@pytest.mark.parametrize(
+    "url", ["s3.example.test", "ftp://h", "https://", "https://h/path", "https://u:p@h", "https://h?x=1"]
+)
+def test_what_is_no_servers_url_is_refused(url: str) -> None:
+    assert refusal(S3_ENDPOINT=url).startswith("LEDGERMAIL_S3_ENDPOINT: must ")
+    assert load({"LEDGERMAIL_S3_ENDPOINT": "http://127.0.0.1:9000/"}).s3_endpoint == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize("name", ["ab", "Upper", "a.b.c", "-mail", "mail-", "a" * 64, "a_b_c"])
+def test_what_is_no_buckets_name_is_refused(name: str) -> None:
+    assert refusal(S3_BUCKET=name).startswith("LEDGERMAIL_S3_BUCKET: must be 3 to 63")
+
+
 def test_every_setting_is_documented() -> None:
     assert DOCUMENT.read_text() == documentation(), "write it: python -m infra.settings > docs/settings.md"
 

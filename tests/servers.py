@@ -1,0 +1,81 @@
+"""The real servers that `scripts/test --servers` brought up, as tests find them."""
+
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.s3_bucket import Bucket
+from infra.s3_client import S3Server
+from scripts.stack_servers.folders import Folders, folders
+from scripts.stack_servers.processes import running
+from scripts.stack_servers.s3 import S3
+from scripts.stack_servers.stack import Stack
+
+
+def setting(name: str) -> str:
+    """What `scripts/stack env` said of a setting, named without its prefix."""
+    return os.environ[f"LEDGERMAIL_TEST_{name}"]
+
+
+def s3_server() -> S3Server:
+    """The S3 server."""
+    return S3Server(
+        endpoint=setting("S3_ENDPOINT"),
+        region=setting("S3_REGION"),
+        access_key=setting("S3_ACCESS_KEY"),
+        secret_key=setting("S3_SECRET_KEY"),
+    )
+
+
+@contextmanager
+def fresh_bucket() -> Iterator[Bucket]:
+    """A bucket of one's own, gone afterwards."""
+    bucket = Bucket(s3_server(), f"test-{secrets.token_hex(8)}")
+    bucket.client.create_bucket(Bucket=bucket.name)
+    try:
+        yield bucket
+    finally:
+        bucket.delete_many(list(bucket.names("")))
+        bucket.client.delete_bucket(Bucket=bucket.name)
+        bucket.client.close()
+
+
+@contextmanager
+def own_s3(folder: Path) -> Iterator["OwnS3"]:
+    """An S3 server of one's own below `folder`, to be stopped and started again."""
+    stack = Stack(Folders(folder / "stack", folders(os.environ).cache), [S3()], lambda _server, _what: None)
+    own = OwnS3(stack)
+    own.start()
+    try:
+        yield own
+    finally:
+        own.stop()
+
+
+class OwnS3:
+    """A real S3 server."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The settings that pick it."""
+        return self._stack.variables(["s3"])
+
+    def start(self) -> None:
+        """Until it is ready, at the address that it had before."""
+        assert self._stack.up(["s3"]) == {}
+
+    def stop(self) -> None:
+        """What it holds stays."""
+        assert self._stack.down(["s3"]) == []
+
+    def signal(self, number: signal.Signals) -> None:
+        """To its process."""
+        who = running(self._stack.place(self._stack.servers[0]).record)
+        assert who is not None
+        os.kill(who.pid, number)
