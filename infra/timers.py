@@ -7,7 +7,7 @@ safe to repeat, in any number of processes at once. `Timers` calls them.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -25,16 +25,17 @@ from domain.ids import LabelId, MailboxId, MessageId, new_id
 from domain.times import DAY_MS
 from gateways.appending import Appender
 from gateways.blobs import Blobs
+from gateways.queue import QueueUnavailableError
 from infra import blob_references
 from infra.blob_collector import collect
 from infra.dead_letters import DeadLetters
+from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError)
-PASSED_OVER_SHOWN = 20
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError, QueueUnavailableError)
 PAGES_AT_ONCE = 200
 """How many pages of `AT_ONCE` a duty turns over past mailboxes that refuse."""
 _WHO = Who(actor="system", client="timer")
@@ -74,15 +75,6 @@ Row = tuple[Any, ...]
 """A mailbox id first, a message id last."""
 RunDue = Callable[[int], int]
 """Does what is due at a time (unix milliseconds); how much that was."""
-
-
-class PassedOverError(Exception):
-    """These mailboxes could not be served, and all others were; mailbox id → why."""
-
-    def __init__(self, why: Mapping[str, Exception]) -> None:
-        shown = [f"{mailbox_id}: {type(error).__name__}: {error}" for mailbox_id, error in why.items()]
-        more = f" and {len(shown) - PASSED_OVER_SHOWN} more" if len(shown) > PASSED_OVER_SHOWN else ""
-        super().__init__("passed over " + "; ".join(shown[:PASSED_OVER_SHOWN]) + more)
 
 
 class Duty(msgspec.Struct, frozen=True):
