@@ -1,4 +1,5 @@
-"""What happens because time passes: snoozes end, TRASH and SPAM empty themselves, what was deleted is forgotten.
+"""What happens because time passes: snoozes end, owners are told, TRASH and SPAM empty themselves, what was deleted is
+forgotten.
 
 Each duty is a function of the time that does what is due, a bounded piece of it, and says how much that was; all are
 safe to repeat, in any number of processes at once. `Timers` calls them.
@@ -25,10 +26,12 @@ from domain.ids import LabelId, MailboxId, MessageId, new_id
 from domain.times import DAY_MS
 from gateways.appending import Appender
 from gateways.blobs import Blobs
+from gateways.delivery.quota_notice import QuotaNotices
 from gateways.queue import QueueUnavailableError
 from infra import blob_references
 from infra.blob_collector import collect
 from infra.dead_letters import DeadLetters
+from infra.owner_notices import tell_owners
 from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
@@ -155,6 +158,7 @@ def duties(
     appender: Appender,
     blobs: Blobs,
     letters: DeadLetters,
+    notices: QuotaNotices,
     trash_days: int = 30,
     repeat_days: int = 7,
     dead_letter_days: int = 4,
@@ -164,6 +168,7 @@ def duties(
     grace_s = blob_grace_hours * 3600.0
     return [
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
+        Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),

@@ -12,6 +12,7 @@ import pytest
 from domain.decisions import DeleteMessages, Modify, Snooze
 from domain.ids import MailboxId, MessageId
 from domain.times import DAY_MS
+from gateways.delivery.quota_notice import QuotaNotices
 from gateways.queue import QueueUnavailableError
 from infra.dead_letters import DeadLetters
 from infra.passed_over import PassedOverError
@@ -167,8 +168,8 @@ def test_what_a_sender_could_repeat_is_kept_for_the_window(office: PostOffice, c
 def all_duties(office: PostOffice, clock: Clock) -> list[Duty]:
     connect = office.pool.connection
     parts: dict[str, Any] = {"queue": office.queue, "blobs": office.blobs, "hostname": "mx.example.test"}
-    letters = DeadLetters(connect, **parts, clock_ms=clock)
-    return duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters)
+    letters, notices = DeadLetters(connect, **parts, clock_ms=clock), QuotaNotices(**parts)
+    return duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters, notices=notices)
 
 
 def test_all_duties_can_be_called_with_nothing_to_do(office: PostOffice, clock: Clock) -> None:

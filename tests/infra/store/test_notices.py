@@ -96,13 +96,26 @@ def test_an_append_that_fails_after_its_decision_leaves_none(filling: Filling) -
     assert filling.notices() == []
 
 
+def delete_for_good(filling: Filling, message_id: str) -> None:
+    for step in ("trash", "gone"):
+        command = DeleteMessages(mailbox_id=filling.mailbox_id, command_id=f"{step} {message_id}", ids=(message_id,))
+        filling.given.lane.run(command)
+
+
 def test_a_notice_that_waits_already_is_not_doubled(filling: Filling) -> None:
     large = filling.deliver(850)
-    for step in ("trash", "gone"):
-        command_id = f"{step} {large}"
-        filling.given.lane.run(DeleteMessages(mailbox_id=filling.mailbox_id, command_id=command_id, ids=(large,)))
+    delete_for_good(filling, large)
     filling.deliver(820)
     assert filling.notices() == [(filling.mailbox_id, "quota", 80, 850, 1000)]
+
+
+def test_an_append_does_not_wait_for_a_notice_that_is_in_hand(filling: Filling) -> None:
+    large = filling.deliver(850)
+    delete_for_good(filling, large)
+    with psycopg.connect(filling.given.url) as connection:
+        connection.execute("SELECT 1 FROM notices FOR UPDATE")
+        filling.deliver(820)
+    assert len(filling.notices()) == 1
 
 
 def test_a_smaller_quota_leaves_one_too(filling: Filling) -> None:
