@@ -1,12 +1,12 @@
-"""What else an append writes in the same transaction: the outbox, references let go, what is to be forgotten,
-and what an owner is to be told.
+"""What else an append writes in the same transaction: the outbox, references let go, what is to be forgotten, and
+what an owner is to be told.
 
 References taken go with the append itself (`infra.store.lane`).
 """
 
 from collections.abc import Sequence
 
-from domain.commands import Effect, ForgetLater, PutInOutbox, ReleaseBlobs, TakeFromOutbox, TellOwner
+from domain.commands import Effect, ForgetLater, HoldBlobs, PutInOutbox, ReleaseBlobs, TakeFromOutbox, TellOwner
 from domain.ids import MailboxId
 from domain.times import DAY_MS
 from infra import blob_references
@@ -36,6 +36,9 @@ _TELL = (
 
 def write_effects(asks: Asks, placed: Placed, *, now_ms: int, retention_days: int) -> None:
     """Queue the effects of a commit, kind by kind, in the order in which the decisions gave them."""
+    placed = [(m, effect) for m, effect in placed if type(effect) is not HoldBlobs]  # most are, and isinstance is dear
+    if not placed:
+        return
     put = [(m, effect) for m, effect in placed if isinstance(effect, PutInOutbox)]
     if put:
         due_at = numbers(x.due_at for _, x in put)
