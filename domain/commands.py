@@ -52,7 +52,16 @@ class ForgetLater(msgspec.Struct, frozen=True):
     origins: tuple[MessageId, ...]
 
 
-Effect = HoldBlobs | ReleaseBlobs | PutInOutbox | TakeFromOutbox | ForgetLater
+class TellOwner(msgspec.Struct, frozen=True):
+    """The mailbox's owner gets a notice in INBOX. `kind` is `quota`: the mailbox has passed `level` (per cent)."""
+
+    kind: str
+    level: int
+    used_bytes: int
+    limit_bytes: int
+
+
+Effect = HoldBlobs | ReleaseBlobs | PutInOutbox | TakeFromOutbox | ForgetLater | TellOwner
 
 
 class Decided(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from functools import cached_property
 import psycopg
 
 from domain.ids import new_id
+from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
@@ -115,6 +116,7 @@ class DeliveryParts:
                 appender=self._parts.lane,
                 blobs=self._parts.blobs,
                 letters=self.dead_letters,
+                notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,
                 dead_letter_days=settings.dead_letter_days,

@@ -1,4 +1,5 @@
-"""What happens because time passes: snoozes end, TRASH and SPAM empty themselves, what was deleted is forgotten.
+"""What happens because time passes: snoozes end, owners are told, TRASH and SPAM empty themselves, what was deleted is
+forgotten.
 
 Each duty is a function of the time that does what is due, a bounded piece of it, and says how much that was; all are
 safe to repeat, in any number of processes at once. `Timers` calls them.
@@ -7,7 +8,7 @@ safe to repeat, in any number of processes at once. `Timers` calls them.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -25,16 +26,25 @@ from domain.ids import LabelId, MailboxId, MessageId, new_id
 from domain.times import DAY_MS
 from gateways.appending import Appender
 from gateways.blobs import Blobs
+from gateways.delivery.quota_notice import QuotaNotices
+from gateways.queue import QueueUnavailableError
 from infra import blob_references
 from infra.blob_collector import collect
 from infra.dead_letters import DeadLetters
+from infra.owner_notices import tell_owners
+from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, LaneClosedError, ConnectionError)
-PASSED_OVER_SHOWN = 20
+OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    LaneClosedError,
+    QueueUnavailableError,
+    ConnectionError,
+)
 PAGES_AT_ONCE = 200
 """How many pages of `AT_ONCE` a duty turns over past mailboxes that refuse."""
 _WHO = Who(actor="system", client="timer")
@@ -74,15 +84,6 @@ Row = tuple[Any, ...]
 """A mailbox id first, a message id last."""
 RunDue = Callable[[int], int]
 """Does what is due at a time (unix milliseconds); how much that was."""
-
-
-class PassedOverError(Exception):
-    """These mailboxes could not be served, and all others were; mailbox id → why."""
-
-    def __init__(self, why: Mapping[str, Exception]) -> None:
-        shown = [f"{mailbox_id}: {type(error).__name__}: {error}" for mailbox_id, error in why.items()]
-        more = f" and {len(shown) - PASSED_OVER_SHOWN} more" if len(shown) > PASSED_OVER_SHOWN else ""
-        super().__init__("passed over " + "; ".join(shown[:PASSED_OVER_SHOWN]) + more)
 
 
 class Duty(msgspec.Struct, frozen=True):
@@ -163,6 +164,7 @@ def duties(
     appender: Appender,
     blobs: Blobs,
     letters: DeadLetters,
+    notices: QuotaNotices,
     trash_days: int = 30,
     repeat_days: int = 7,
     dead_letter_days: int = 4,
@@ -172,6 +174,7 @@ def duties(
     grace_s = blob_grace_hours * 3600.0
     return [
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
+        Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),

@@ -1,7 +1,7 @@
 """What may happen to a mailbox: each command is a frozen struct that says which rows it needs and decides, purely.
 
 One file per area; what they share stands in `appending` (events in the making), `relabelling` (wishes become events),
-`delivery` (a message comes into being) and `conversations` (the thread that it stands in).
+`delivery` (a message comes into being), `conversations` (the thread that it stands in) and `quota_warning`.
 """
 
 from domain.decisions.access import AddAppPassword, RecordPasswordChange, RecordSignIn, RemoveAppPassword

@@ -1,7 +1,7 @@
 """What an operator, or the counting of bounces and complaints, allows a mailbox: how much it holds, how it may send."""
 
-from domain import quota
 from domain.decisions.appending import Answer, Appending, MailboxDecision
+from domain.decisions.quota_warning import warn
 from domain.events import QuotaSet, SendingAllowed, SendingRestricted
 from domain.refusals import QuotaInvalidError
 
@@ -19,9 +19,7 @@ class SetQuota(MailboxDecision, frozen=True, kw_only=True):
         if self.limit_bytes == mailbox.quota_bytes:
             return {}
         appending.add(QuotaSet(limit_bytes=self.limit_bytes))
-        due = quota.warning(mailbox, mailbox.used_bytes, self.limit_bytes)
-        if due is not None:
-            appending.add(due)
+        warn(appending, used_bytes=mailbox.used_bytes, limit_bytes=self.limit_bytes)
         return {}
 
 

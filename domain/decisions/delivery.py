@@ -8,6 +8,7 @@ from domain import keywords, quota
 from domain.commands import HoldBlobs
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.conversations import has_room, thread_by_refs, thread_by_subject
+from domain.decisions.quota_warning import warn_of_more
 from domain.events import SYSTEM_LABELS, MessageDelivered, MessagePersonal, MessageServer
 from domain.ids import LabelId, MailboxId, MessageId, ThreadId
 from domain.refusals import KeywordInvalidError
@@ -114,7 +115,7 @@ class Deliver(MailboxDecision, frozen=True, kw_only=True):
             source=self.source,
             message_id=self.message_id,
         )
-        warn(appending, self.size)
+        warn_of_more(appending, self.size)
         return {"id": message_id, "thread_id": thread_id}
 
     @property
@@ -178,11 +179,3 @@ def deliver(
 def mailbox_holder(mailbox_id: MailboxId, origin: MessageId) -> str:
     """Who holds a message's blobs: its mailbox, under the id that the message was delivered with."""
     return f"mailbox:{mailbox_id}:{origin}"
-
-
-def warn(appending: Appending, more_bytes: int) -> None:
-    """`QuotaWarned` where that many bytes more pass a level."""
-    mailbox = appending.rows.mailbox
-    due = quota.warning(mailbox, mailbox.used_bytes + more_bytes, mailbox.quota_bytes)
-    if due is not None:
-        appending.add(due)

@@ -7,7 +7,8 @@ import msgspec
 from domain import keywords, quota
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.deleting import BINS
-from domain.decisions.delivery import ARCHIVE, DRAFTS, Composed, deliver, thread_for, warn
+from domain.decisions.delivery import ARCHIVE, DRAFTS, Composed, deliver, thread_for
+from domain.decisions.quota_warning import warn_of_more
 from domain.decisions.relabelling import destroy
 from domain.events import DraftDiscarded, DraftSaved, MessagePersonal, MessageServer
 from domain.ids import DraftId, LabelId, MessageId
@@ -80,7 +81,7 @@ class SaveDraft(MailboxDecision, frozen=True, kw_only=True):
         )
         draft_id = DraftId(appending.context.new_id("d"))
         appending.add(DraftSaved(draft_id=draft_id, revision=1, message_id=message_id, replaces=None))
-        warn(appending, self.size)
+        warn_of_more(appending, self.size)
         return {"draft_id": draft_id, "revision": 1, "message_id": message_id, "thread_id": thread_id}
 
 
@@ -133,7 +134,7 @@ def revise(appending: Appending, composed: Composed, *, draft: DraftRow, before:
         )
     )
     destroy(appending, [before], "draft")
-    warn(appending, more_bytes)
+    warn_of_more(appending, more_bytes)
     return _pictured(before, message_id, labels=sorted(labels), words=sorted(words))
 
 

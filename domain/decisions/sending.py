@@ -6,8 +6,9 @@ from domain import keywords, quota
 from domain.commands import HoldBlobs, PutInOutbox, ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.deleting import BINS
-from domain.decisions.delivery import ARCHIVE, DRAFTS, SENT, Composed, deliver, thread_for, warn
+from domain.decisions.delivery import ARCHIVE, DRAFTS, SENT, Composed, deliver, thread_for
 from domain.decisions.drafting import revise, standing_draft
+from domain.decisions.quota_warning import warn_of_more
 from domain.decisions.relabelling import rekeyword, relabel
 from domain.events import (
     DraftDiscarded,
@@ -141,7 +142,7 @@ class SubmitNew(_Submission, frozen=True, kw_only=True):
         )
         draft_id = DraftId(appending.context.new_id("d"))
         answer = self.queue(appending, message_id, draft_id=draft_id, blobs=self.message.all_blobs)
-        warn(appending, self.message.size)
+        warn_of_more(appending, self.message.size)
         return answer
 
 

@@ -5,14 +5,14 @@ that a worker which crashed and comes again sends it once. There is none for a n
 6.1), nor for recipients with NOTIFY=NEVER (RFC 3461 section 4.1).
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
 
 import msgspec
 
 from gateways.blobs import BlobMissingError, Blobs, mail_blob_name
-from gateways.envelope import Envelope, Recipient
+from gateways.delivery.own_mail import derived_id, header, notice_envelope, one_line
+from gateways.envelope import Recipient
 from gateways.mime.header_fields import body_offset
 from gateways.mime.holes import HoleError, is_packed, unpack
 from gateways.queue import Queue, QueueRecord
@@ -51,7 +51,7 @@ class Notifications:
             return
         now_ms = self._clock_ms()
         acceptance_id = _derived_id(record, due)
-        raw = self._written(record, due, message_id=f"{acceptance_id}@{self._hostname}", now_ms=now_ms)
+        raw = self._written(record, due, acceptance_id=acceptance_id, now_ms=now_ms)
         blob = mail_blob_name(acceptance_id, now_ms)
         self._queue.expect(blob, size_bytes=len(raw))
         self._blobs.put(blob, raw)
@@ -60,21 +60,22 @@ class Notifications:
         told = msgspec.structs.replace(told, smtputf8=envelope.smtputf8)
         self._queue.put(QueueRecord(envelope=told, blob=blob))
 
-    def _written(self, record: QueueRecord, bounces: Sequence[Bounce], *, message_id: str, now_ms: int) -> bytes:
-        envelope, boundary = record.envelope, f"=_{message_id.partition('@')[0]}"
+    def _written(self, record: QueueRecord, bounces: Sequence[Bounce], *, acceptance_id: str, now_ms: int) -> bytes:
+        envelope, boundary = record.envelope, f"=_{acceptance_id}"
         recipients = [(one_line(envelope.recipients[b.recipient].forward_path), b) for b in bounces]
         told = "".join(f"<{path}>\r\n    {one_line(b.reply)}\r\n" for path, b in recipients)
         status = "".join(self._recipient_fields(envelope.recipients[b.recipient], path, b) for path, b in recipients)
         envid = f"Original-Envelope-Id: {one_line(envelope.envid)}\r\n" if envelope.envid else ""
+        beginning = header(
+            envelope.reverse_path,
+            "Undelivered mail returned to sender",
+            acceptance_id=acceptance_id,
+            hostname=self._hostname,
+            now_ms=now_ms,
+            submitted="auto-replied",
+        )
         text = (
-            f"From: Mail Delivery System <mailer-daemon@{self._hostname}>\r\n"
-            f"To: <{one_line(envelope.reverse_path)}>\r\n"
-            "Subject: Undelivered mail returned to sender\r\n"
-            f"Date: {formatdate(now_ms / 1000)}\r\n"
-            f"Message-ID: <{message_id}>\r\n"
-            f"{self._reference(record)}"
-            "Auto-Submitted: auto-replied\r\n"
-            "MIME-Version: 1.0\r\n"
+            f"{beginning}{self._reference(record)}"
             f'Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="{boundary}"\r\n\r\n'
             f"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n"
@@ -110,32 +111,9 @@ class Notifications:
         return raw[: body_offset(raw, 0, len(raw))].rstrip(b"\r\n") + b"\r\n"
 
 
-def notice_envelope(raw: bytes, to: Recipient, acceptance_id: str, *, hostname: str, now_ms: int) -> Envelope:
-    """The envelope of what this server itself has to say: from the null reverse-path (RFC 5321 section 4.5.5)."""
-    return Envelope(
-        acceptance_id=acceptance_id,
-        received_at=now_ms,
-        reverse_path="",
-        recipients=(to,),
-        body_type="8BITMIME",
-        smtputf8=False,
-        requiretls=False,
-        ret=None,
-        envid=None,
-        helo=hostname,
-        peer="127.0.0.1",
-        protocol="ESMTP",
-        tls=None,
-        hostname=hostname,
-        size_bytes=len(raw),
-        content_sha256=hashlib.sha256(raw).hexdigest(),
-        source="notification",
-    )
-
-
 def _derived_id(record: QueueRecord, bounces: Sequence[Bounce]) -> str:
     told = ",".join(str(bounce.recipient) for bounce in bounces)
-    return "a" + hashlib.sha256(f"dsn:{record.acceptance_id}:{told}".encode()).hexdigest()[:31]
+    return derived_id(f"dsn:{record.acceptance_id}:{told}")
 
 
 def _field(header: bytes, name: bytes) -> str:
@@ -146,8 +124,3 @@ def _field(header: bytes, name: bytes) -> str:
             text = value.strip().decode("ascii", "replace")
             return text if text.isprintable() and text.isascii() and " " not in text else ""
     return ""
-
-
-def one_line(text: str) -> str:
-    """The text in one bounded line without control characters."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()[:900]

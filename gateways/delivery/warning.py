@@ -4,7 +4,6 @@ Its acceptance id is derived from the letter, so that one letter gives one notic
 it. A notice that becomes a dead letter itself gives none.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable
 from email.utils import formatdate
@@ -12,7 +11,7 @@ from email.utils import formatdate
 import msgspec
 
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
-from gateways.delivery.notification import notice_envelope, one_line
+from gateways.delivery.own_mail import TEXT, derived_id, header, notice_envelope, one_line
 from gateways.envelope import Recipient
 from gateways.queue import Leased, Queue, QueueRecord
 
@@ -37,7 +36,7 @@ class Warnings:
         """
         if leased.record.envelope.source == SOURCE:
             return
-        now_ms, acceptance_id = self._clock_ms(), _derived_id(leased, recipient)
+        now_ms, acceptance_id = self._clock_ms(), derived_id(f"dead:{leased.record.acceptance_id}:{recipient}")
         raw = self._written(leased, recipient, error=error, acceptance_id=acceptance_id, now_ms=now_ms)
         blob = mail_blob_name(acceptance_id, leased.record.envelope.received_at)
         envelope = notice_envelope(
@@ -53,15 +52,15 @@ class Warnings:
 
     def _written(self, leased: Leased, recipient: int, *, error: str, acceptance_id: str, now_ms: int) -> bytes:
         envelope, dead = leased.record.envelope, leased.record.acceptance_id
+        beginning = header(
+            f"{POSTMASTER}@{self._hostname}",
+            "A message could not be delivered",
+            acceptance_id=acceptance_id,
+            hostname=self._hostname,
+            now_ms=now_ms,
+        )
         text = (
-            f"From: Mail Delivery System <mailer-daemon@{self._hostname}>\r\n"
-            f"To: <{POSTMASTER}@{self._hostname}>\r\n"
-            "Subject: A message could not be delivered\r\n"
-            f"Date: {formatdate(now_ms / 1000)}\r\n"
-            f"Message-ID: <{acceptance_id}@{self._hostname}>\r\n"
-            "Auto-Submitted: auto-generated\r\n"
-            "MIME-Version: 1.0\r\n"
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+            f"{beginning}{TEXT}"
             "A message was given up and lies among the dead letters.\r\n\r\n"
             f"Recipient: <{one_line(leased.recipient(recipient).forward_path)}>\r\n"
             f"Sender: <{one_line(envelope.reverse_path)}>\r\n"
@@ -74,8 +73,3 @@ class Warnings:
             "Untouched, it is discarded after some days, and its sender is told.\r\n"
         )
         return text.encode(errors="replace")
-
-
-def _derived_id(leased: Leased, recipient: int) -> str:
-    told = f"dead:{leased.record.acceptance_id}:{recipient}"
-    return "a" + hashlib.sha256(told.encode()).hexdigest()[:31]

@@ -10,6 +10,7 @@ from domain.addresses import BARE_POSTMASTER, EmailAddress
 from gateways.reception import Verdict
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
+from infra.queue_hints import QueueHints
 from infra.settings import load
 from tests.post_office import MAIL, envelope_of
 
@@ -43,6 +44,21 @@ def test_mail_for_an_account_and_for_postmaster_arrives(parts: Parts) -> None:
     assert post.worker().run_due() == 1
     assert subjects(parts, "ann@example.test") == ["Hello"]
     assert subjects(parts, "abuse@example.test") == ["Hello"]
+
+
+def test_an_owner_whose_mailbox_is_full_is_told_by_the_loops_of_a_process(parts: Parts) -> None:
+    post, stop, hints = DeliveryParts(parts), threading.Event(), QueueHints(parts.conninfo)
+    parts.administration.set_quota(parts.accounts.at("ann@example.test"), 0)
+    timers = threading.Thread(target=post.timers().run, args=(stop,))
+    timers.start()
+    try:
+        worker = post.worker()
+        while not worker.run_due():
+            hints.wait(0.2)
+    finally:
+        stop.set()
+        timers.join(10)
+    assert subjects(parts, "ann@example.test") == ["Your mailbox is full"]
 
 
 def test_all_loops_end_within_ten_seconds_of_being_told_to(parts: Parts) -> None:

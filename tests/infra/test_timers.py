@@ -12,12 +12,14 @@ import pytest
 from domain.decisions import DeleteMessages, Modify, Snooze
 from domain.ids import MailboxId, MessageId
 from domain.times import DAY_MS
+from gateways.delivery.quota_notice import QuotaNotices
+from gateways.queue import QueueUnavailableError
 from infra.dead_letters import DeadLetters
+from infra.passed_over import PassedOverError
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.timers import (
     Duty,
-    PassedOverError,
     Timers,
     collect_blobs,
     duties,
@@ -163,10 +165,15 @@ def test_what_a_sender_could_repeat_is_kept_for_the_window(office: PostOffice, c
     assert office.rows("SELECT count(*) FROM recent_deliveries") == [(0,)]
 
 
-def test_all_duties_can_be_called_with_nothing_to_do(office: PostOffice, clock: Clock) -> None:
+def all_duties(office: PostOffice, clock: Clock) -> list[Duty]:
     connect = office.pool.connection
-    letters = DeadLetters(connect, queue=office.queue, blobs=office.blobs, hostname="mx.example.test", clock_ms=clock)
-    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters)
+    parts: dict[str, Any] = {"queue": office.queue, "blobs": office.blobs, "hostname": "mx.example.test"}
+    letters, notices = DeadLetters(connect, **parts, clock_ms=clock), QuotaNotices(**parts)
+    return duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters, notices=notices)
+
+
+def test_all_duties_can_be_called_with_nothing_to_do(office: PostOffice, clock: Clock) -> None:
+    made = all_duties(office, clock)
     assert [duty.run_due(clock()) for duty in made] == [0] * len(made)
 
 
@@ -182,19 +189,29 @@ def test_the_loop_goes_on_after_failures_and_outages_and_shows_them() -> None:
         called.append("down")
         raise psycopg.OperationalError("no server")
 
+    def queueless(_now: int) -> int:
+        raise QueueUnavailableError("no queue")
+
     def last(_now: int) -> int:
         called.append("last")
         if min(called.count("failing"), called.count("down")) > 2:
             stop.set()
         return 1
 
-    timers = Timers([Duty("failing", 0.01, failing), Duty("down", 0.01, down), Duty("last", 0.01, last)])
+    timers = Timers(
+        [
+            Duty("failing", 0.01, failing),
+            Duty("down", 0.01, down),
+            Duty("queueless", 0.01, queueless),
+            Duty("last", 0.01, last),
+        ]
+    )
     running = threading.Thread(target=timers.run, args=(stop,))
     running.start()
     running.join(20)
     assert not running.is_alive()
     shown: dict[str, Any] = timers.errors
-    assert shown == {"failing": "ValueError: broken", "down": "outage: no server"}
+    assert shown == {"failing": "ValueError: broken", "down": "outage: no server", "queueless": "outage: no queue"}
 
 
 def test_a_duty_that_takes_its_time_holds_up_no_other() -> None:
@@ -222,9 +239,7 @@ def test_a_duty_that_takes_its_time_holds_up_no_other() -> None:
 
 
 def test_objects_are_collected_in_a_thread_of_their_own(office: PostOffice, clock: Clock) -> None:
-    connect = office.pool.connection
-    letters = DeadLetters(connect, queue=office.queue, blobs=office.blobs, hostname="mx.example.test", clock_ms=clock)
-    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters)
+    made = all_duties(office, clock)
     assert [duty.name for duty in made if duty.has_own_thread] == ["collect blobs"]
 
 
