@@ -47,7 +47,7 @@ def test_mail_for_an_account_and_for_postmaster_arrives(parts: Parts) -> None:
 
 
 def test_an_owner_whose_mailbox_is_full_is_told_by_the_loops_of_a_process(parts: Parts) -> None:
-    post, stop, hints = DeliveryParts(parts), threading.Event(), QueueHints(parts.conninfo)
+    post, stop, hints = DeliveryParts(parts), threading.Event(), QueueHints(parts.conninfo, "test")
     parts.administration.set_quota(parts.accounts.at("ann@example.test"), 0)
     timers = threading.Thread(target=post.timers().run, args=(stop,))
     timers.start()
