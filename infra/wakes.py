@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from domain.ids import MailboxId
+from infra.store.wire import Wire
 
 CHANNEL = "ledgermail_wake"
 MAX_PAYLOAD = 7_900
+_TELL = "SELECT pg_notify(%s, %s)"
 _log = logging.getLogger(__name__)
 
 Heads = Sequence[tuple[MailboxId, int]]
@@ -64,19 +66,22 @@ class Announcer:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        connection: psycopg.Connection | None = None
+        wire: Wire | None = None
         while (heads := self._next()) is not None:
             try:
-                if connection is None:
-                    connection = psycopg.connect(self._conninfo, autocommit=True)
+                if wire is None:
+                    wire = Wire(psycopg.connect(self._conninfo, autocommit=True))
                 for payload in payloads(heads):
-                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+                    wire.ask(_TELL, (CHANNEL, payload))
+                wire.round_trip()
             except psycopg.Error:
                 # Only a hint was lost: every listener polls behind it.
                 _log.warning("could not announce %d heads; the polls will find them", len(heads))
-                connection = None
-        if connection is not None:
-            connection.close()
+                if wire is not None:
+                    wire.close()
+                wire = None
+        if wire is not None:
+            wire.close()
 
     def _next(self) -> Heads | None:
         with self._changed:
