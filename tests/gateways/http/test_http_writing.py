@@ -34,6 +34,29 @@ def test_a_draft_says_what_was_written_and_is_a_message_in_drafts(ann: Person) -
     assert (listed["id"], listed["message"]["id"]) == (made["id"], message["id"])
 
 
+def test_a_draft_loads_nothing_remote_without_consent_and_loses_nothing(ann: Person) -> None:
+    written = '<p onclick="x()">Look: <img src="http://tracker.example/x.png" alt="x"></p>'
+    path = f"/v1/drafts/{_draft(ann, html=written)['id']}"
+    read = ann.get(path)
+    assert "tracker.example" not in read["html"]
+    assert (read["html_source"], read["blocked_remote"]) == (written, True)
+    consented = ann.get(path, remote="true")
+    assert 'src="http://tracker.example/x.png"' in consented["html"]
+    assert "onclick" not in consented["html"]
+    assert (consented["html_source"], consented["blocked_remote"]) == (written, False)
+    changed = ann.http.patch(path, json={"subject": "Newer"}, headers={"If-Match": "1"})
+    assert changed.status_code == 200
+    assert ann.get(path)["html_source"] == written
+    stale = ann.http.patch(path, json={"subject": "Mine"}, headers={"If-Match": "1"}).json()["draft"]
+    assert "tracker.example" not in stale["html"]
+    assert stale["html_source"] == written
+
+
+def test_a_draft_without_html_has_no_source_of_it(ann: Person) -> None:
+    read = ann.get(f"/v1/drafts/{_draft(ann)['id']}")
+    assert (read["html"], read["html_source"], read["blocked_remote"]) == (None, None, False)
+
+
 def test_a_change_keeps_what_it_does_not_name(ann: Person) -> None:
     made = _draft(ann, to=[ELSEWHERE], html="<p>Hi</p>")
     for revision, subject in ((1, "Newer"), ('"2"', "Newest")):
