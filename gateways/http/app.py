@@ -31,7 +31,6 @@ from gateways.http.requests import (
     query_of,
     read_body,
     require_media_type,
-    require_no_nul,
 )
 from gateways.http.responses import compressed, of_problem, send_answer, wants_gzip
 from gateways.http.routing import Methods, Routes, are_ids
@@ -178,7 +177,6 @@ class HttpApp:
             address=client_address(scope),
             if_match=header(scope, b"if-match"),
         )
-        require_no_nul(call.query)
         if isinstance(call.query, Read) and call.query.min_seq is not None and principal is not None:
             self.require_reached(principal, call.query.min_seq)
         if not operation.keeps_answers:

@@ -10,7 +10,7 @@ import msgspec
 
 from gateways.accounts import Principal
 from gateways.http.problems import ProblemError
-from gateways.http.requests import Receive, Scope, Send, bearer, query_of, require_no_nul
+from gateways.http.requests import Receive, Scope, Send, bearer, query_of
 from gateways.http.sync_pages import SharedPages, read_page
 from gateways.http.sync_query import LiveQuery, SyncQuery
 from gateways.http.token_checks import Standing, TokenChecks
@@ -65,7 +65,6 @@ class LiveRoute:
         if scope["type"] != "websocket":
             raise ProblemError("parameter_invalid", "this address speaks WebSocket only")
         asked = query_of(scope, LiveQuery)
-        require_no_nul(asked)
         token, protocol = _token(scope, asked)
         principal: Principal = await self._app.call(partial(self._app.authenticate, scope, token))
         parts = self._app.parts

@@ -119,7 +119,8 @@ def test_an_import_makes_line_ends_whole_and_is_told_apart_by_its_key(ann: Perso
     [
         ("labels=none", b"x", "message/rfc822", (404, "label_unknown")),
         ("keywords=$deleted", b"x", "message/rfc822", (422, "keyword_invalid")),
-        ("received_at=yesterday", b"x", "message/rfc822", (422, "body_invalid")),
+        ("received_at=yesterday", b"x", "message/rfc822", (422, "parameter_invalid")),
+        ("labels=INBOX&labels=SENT", b"x", "message/rfc822", (422, "parameter_invalid")),
         ("", b"", "message/rfc822", (422, "message_invalid")),
         ("", b"{}", "application/json", (415, "content_type_unsupported")),
     ],
@@ -286,3 +287,24 @@ def test_what_is_anothers_is_as_unknown_as_what_is_not(ann: Person, bob: Person)
     for path in (f"/v1/labels/{label_id}", f"/v1/drafts/{draft_id}"):
         assert bob.http.delete(path).status_code == 404
     assert bob.refused("POST", "/v1/messages/delete", json={"ids": [message_id]}) == (404, "message_unknown")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/search?q=%00", "q"),
+        ("/v1/messages?cursor=%00", "cursor"),
+        ("/v1/messages?limit=0", "limit"),
+        ("/v1/messages?label=INBOX&label=SENT", "label"),
+        ("/v1/contacts?q=a%00b", "q"),
+        ("/v1/sync?hash=%00", "hash"),
+    ],
+)
+def test_a_wrong_parameter_is_told_by_its_name(ann: Person, path: str, name: str) -> None:
+    answer = ann.http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+    assert f"`$.{name}`" in answer.json()["detail"]
+
+
+def test_a_name_that_no_call_knows_is_ignored(ann: Person) -> None:
+    assert ann.http.get("/v1/messages?unknown=%00&unknown=2").status_code == 200

@@ -191,6 +191,7 @@ def test_a_websocket_without_a_token_is_refused_before_it_opens(house: House) ->
         ("v1/ws", "lm_none", 401, "token_invalid"),
         ("v1/ws?since=1000000", "own", 409, "sequence_ahead"),
         ("v1/ws?since=x", "own", 422, "parameter_invalid"),
+        ("v1/ws?access_token=%00", "own", 422, "parameter_invalid"),
         ("v1/sync", "own", 404, "route_unknown"),
         ("v1/messages", "", 404, "route_unknown"),
         ("v1/nothing", "own", 404, "route_unknown"),
