@@ -47,7 +47,7 @@ def client_address(scope: Scope) -> str:
 
 
 def query_of(scope: Scope, kind: type[T]) -> T:
-    """The query string as a struct; names that it does not have are ignored.
+    """The query string as a struct; names that it does not have are ignored, but for `at`: the past is no present.
 
     Raises: ProblemError: the parameter, by its name, is none that can be so, comes twice, or holds a NUL.
     """
@@ -67,13 +67,15 @@ def query_of(scope: Scope, kind: type[T]) -> T:
 
 
 def _require_plain(pairs: list[tuple[str, str]], names: tuple[str, ...]) -> None:
-    """Each name comes once, and no text holds a NUL. Raises: ProblemError."""
+    """Each name comes once, no text holds a NUL, and nobody asks for the past. Raises: ProblemError."""
     seen: set[str] = set()
     for name, value in pairs:
         if name in names and "\0" in value:
             raise ProblemError("parameter_invalid", f"no text may hold a NUL character - at `$.{name}`")
         if name in names and name in seen:
             raise ProblemError("parameter_invalid", f"it may come only once - at `$.{name}`")
+        if name == "at" and name not in names:
+            raise ProblemError("parameter_invalid", "the mailbox as it stood then is not served yet - at `$.at`")
         seen.add(name)
 
 

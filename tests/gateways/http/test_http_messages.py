@@ -308,3 +308,11 @@ def test_a_wrong_parameter_is_told_by_its_name(ann: Person, path: str, name: str
 
 def test_a_name_that_no_call_knows_is_ignored(ann: Person) -> None:
     assert ann.http.get("/v1/messages?unknown=%00&unknown=2").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/threads", "/v1/labels", "/v1/counts", "/v1/search", "/v1/sync"])
+def test_the_past_is_refused_rather_than_answered_with_the_present(ann: Person, path: str) -> None:
+    for moment in ("5", "2026-11-22T05:00:00Z", ""):
+        answer = ann.http.get(path, params={"at": moment})
+        assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+        assert "not served yet" in answer.json()["detail"]
