@@ -18,10 +18,10 @@ from gateways.http.message_shown import OpenQuery, shown_attachment
 from gateways.http.operations import Answer, Call, Operation, PagedRead, Reached, as_json
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, MessageSummary
+from gateways.http.short_lists import page_of
 from gateways.http.stored_mail import StoredMail, open_mail
 from gateways.http.wording import DraftFields, Person, people, wording_of
 from gateways.mime import show
-from projections.page import Place, decode_cursor, encode_cursor
 
 _REVISION = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
 
@@ -78,11 +78,8 @@ class DraftList(msgspec.Struct):
 
 def list_drafts(call: Call[PagedRead, None]) -> Answer:
     """Each with the summary of its message."""
-    asked = call.query
-    after = decode_cursor(asked.cursor, list_name="drafts") if asked.cursor else Place(2**62, "", "drafts")
-    rows = sorted(call.parts.records.drafts(call.mailbox_id), key=lambda row: (-row.changed_seq, row.draft_id))
-    left = [row for row in rows if (-row.changed_seq, row.draft_id) > (-after.at, after.key)]
-    shown = left[: asked.limit]
+    rows = call.parts.records.drafts(call.mailbox_id)
+    shown, cursor = page_of(rows, call.query, list_name="drafts", order=lambda row: (-row.changed_seq, row.draft_id))
     summaries = call.parts.lists.summaries(call.mailbox_id, [row.message_id for row in shown])
     listed = [
         {
@@ -95,8 +92,6 @@ def list_drafts(call: Call[PagedRead, None]) -> Answer:
         for row in shown
         if row.message_id in summaries
     ]
-    more = len(left) > len(shown)
-    cursor = encode_cursor(Place(shown[-1].changed_seq, shown[-1].draft_id, "drafts")) if more else None
     return as_json({"drafts": listed, "cursor": cursor})
 
 
