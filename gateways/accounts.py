@@ -5,6 +5,7 @@ Every call blocks and may come from many threads at once. Times are unix millise
 `AccountsUnavailableError`. Who a call comes from (`Who`) is recorded with the events that it appends.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
@@ -200,6 +201,13 @@ class Sessions(Protocol):
         """Whom the token speaks for; None where it does not (any more).
 
         Answers from memory for less than a second: what ended in any process is ended in all within that.
+        """
+        ...
+
+    def ended(self, tokens: Sequence[str]) -> set[str]:
+        """Those of these tokens that speak for nobody (any more), by one question, never from memory.
+
+        The others are seen by it, as by `authenticate`.
         """
         ...
 

@@ -9,10 +9,12 @@ from psycopg_pool import PoolTimeout
 
 from domain.ids import MailboxId
 from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
+from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
 from infra import blob_references, followers
+from infra.accounts.ended_sessions import CHANNEL as ENDED
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
@@ -55,7 +57,14 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     search = open_live(settings.data / "search")
     closing.callback(search.close)
     waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
-    listener = Listener(parts.conninfo, waiters.tell_from_thread, waiters.ask_from_thread)
+    tokens = TokenChecks(parts.sessions.ended, executor)
+
+    def ask_anew() -> None:
+        tokens.doubt_all_from_thread()
+        waiters.ask_from_thread()
+
+    ended = {ENDED: tokens.doubt_from_thread}
+    listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
     return HttpParts(
         settings=_values(settings, secret),
@@ -78,6 +87,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         search=search,
         suggestions=StoredSuggestions(database),
         waiters=waiters,
+        tokens=tokens,
         gauges=DatabaseGauges(parts.connect),
         checks={
             "database": lambda: _told(database.one("SELECT 1", ())),

@@ -8,6 +8,7 @@ import uvicorn
 
 from gateways.http.app import HttpApp
 from infra.held_connections import HoldingProtocol
+from infra.refusing_websockets import RefusingProtocol
 from infra.settings_readers import ListenAddress
 
 KEEPALIVE_S = 75
@@ -25,7 +26,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             http=HoldingProtocol,
-            ws="websockets-sansio",
+            ws=RefusingProtocol,
             loop="uvloop",
             lifespan="off",
             log_config=None,

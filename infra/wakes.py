@@ -7,7 +7,7 @@ lost hint delays and loses nothing.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 
@@ -93,11 +93,21 @@ class Announcer:
 
 
 class Listener:
-    """Hands on the heads that anybody announces. `on_gap` is called after every (re)connection: hints may be lost."""
+    """Hands on the heads that anybody announces. `on_gap` is called after every (re)connection: hints may be lost.
 
-    def __init__(self, conninfo: str, on_heads: Callable[[Heads], None], on_gap: Callable[[], None]) -> None:
+    `also` names other channels and who takes their payloads. All are heard on one connection, in the order of commits.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        on_heads: Callable[[Heads], None],
+        on_gap: Callable[[], None],
+        *,
+        also: Mapping[str, Callable[[str], None]] | None = None,
+    ) -> None:
         self._conninfo = conninfo
-        self._on_heads = on_heads
+        self._takers = {CHANNEL: lambda payload: on_heads(heads_in(payload)), **(also or {})}
         self._on_gap = on_gap
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
@@ -112,7 +122,8 @@ class Listener:
         while not self._stop.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")
+                    for channel in self._takers:
+                        connection.execute(f"LISTEN {channel}".encode())
                     self._on_gap()
                     self._hear(connection)
             except psycopg.Error as error:
@@ -122,4 +133,4 @@ class Listener:
     def _hear(self, connection: psycopg.Connection) -> None:
         while not self._stop.is_set():
             for notification in connection.notifies(timeout=0.5):
-                self._on_heads(heads_in(notification.payload))
+                self._takers[notification.channel](notification.payload)

@@ -1,13 +1,15 @@
 """The account: opened, looked at, its profile and its password."""
 
+from functools import cache
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.decisions import ChangeSettings
 from domain.quota import state
-from domain.refusals import MailboxUnknownError
+from domain.refusals import MailboxUnknownError, SettingsInvalidError
 from gateways.http.operations import Answer, Call, Operation, Reached, Read, as_json
 from gateways.http.sessions import Address, Password
 
@@ -102,6 +104,8 @@ def show(call: Call[Read, None]) -> Answer:
 def change_profile(call: Call[None, ProfileChange]) -> Answer:
     """What is not given stays."""
     given = {name: value for name, value in msgspec.structs.asdict(call.body).items() if value is not UNSET}
+    if "time_zone" in given:
+        _require_time_zone(given["time_zone"])
     wanted = msgspec.structs.replace(profile(call), **given)
     command = ChangeSettings(
         mailbox_id=call.mailbox_id,
@@ -131,6 +135,18 @@ def profile(call: Call[Any, Any]) -> Profile:
     for _, body in call.parts.facts.documents(call.mailbox_id, "profile"):
         return msgspec.json.decode(body, type=Profile)
     return Profile()
+
+
+def _require_time_zone(name: str) -> None:
+    """The IANA time zone database has it. Raises: SettingsInvalidError."""
+    if name not in _time_zones():
+        raise SettingsInvalidError("the time zone is none of the IANA time zone database")
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """The machine's and those of the package `tzdata`, less what means no zone in particular."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def reached(call: Call[Any, Any], *, status: int = 200) -> Answer:

@@ -31,7 +31,6 @@ from gateways.http.requests import (
     query_of,
     read_body,
     require_media_type,
-    require_no_nul,
 )
 from gateways.http.responses import compressed, of_problem, send_answer, wants_gzip
 from gateways.http.routing import Methods, Routes, are_ids
@@ -41,6 +40,9 @@ BEHIND_S = 2.0
 BEHIND_PAUSE_S = 0.05
 MAX_PENDING = 512
 LARGE_AT_ONCE = 4
+SWITCHING_PROTOCOLS = 101
+INTERNAL_ERROR = 1011
+"""Of a WebSocket that is open already (RFC 6455 section 7.4.1)."""
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +81,11 @@ class HttpApp:
         except (TimeoutError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - every failure is answered, none shows its traceback
-            await self.refuse(scope, send, self._problem(error))
+            problem = self._problem(error)
+            if scope["type"] == "websocket" and answering.has_begun:
+                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": problem.code})
+            else:
+                await self.refuse(scope, send, problem)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         operation, path = self._match(scope)
@@ -99,6 +105,8 @@ class HttpApp:
         operation = methods.get("GET" if method == "HEAD" else method)
         if operation is None:
             raise ProblemError("method_not_allowed", f"allowed: {_allowed(methods)}")
+        if scope["type"] == "websocket" and SWITCHING_PROTOCOLS not in operation.answers:
+            raise ProblemError("route_unknown", "this address speaks no WebSocket")
         if not are_ids(path):
             raise ProblemError(operation.unknown)
         return operation, path
@@ -169,7 +177,6 @@ class HttpApp:
             address=client_address(scope),
             if_match=header(scope, b"if-match"),
         )
-        require_no_nul(call.query)
         if isinstance(call.query, Read) and call.query.min_seq is not None and principal is not None:
             self.require_reached(principal, call.query.min_seq)
         if not operation.keeps_answers:

@@ -6,7 +6,8 @@ import msgspec
 
 from domain.times import rfc3339
 from gateways.accounts import AppPassword
-from gateways.http.operations import Answer, Call, Operation, Read, as_json
+from gateways.http.operations import Answer, Call, Operation, as_json
+from gateways.http.short_lists import ShortRead, page_of
 
 
 class NewAppPassword(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,16 +47,21 @@ def add(call: Call[None, NewAppPassword]) -> Answer:
     return as_json(AppPasswordMade(**shown, password=made.secret, seq=head.seq if head else 0), status=201)
 
 
-def list_all(call: Call[Read, None]) -> Answer:
+def list_all(call: Call[ShortRead, None]) -> Answer:
     """Without their secrets."""
     found = call.parts.app_passwords.list_all(call.principal.account_id)
-    return as_json(AppPasswordList([_shown(one) for one in found]))
+    page, cursor = page_of(found, call.query, list_name="app-passwords", order=_order)
+    return as_json(AppPasswordList([_shown(one) for one in page], cursor))
 
 
 def remove(call: Call[None, None]) -> Answer:
     """It opens nothing any more."""
     call.parts.app_passwords.remove(call.principal.account_id, call.path["app_password_id"], who=call.who)
     return Answer(status=204)
+
+
+def _order(one: AppPassword) -> tuple[int, str]:
+    return -one.created_at, one.app_password_id
 
 
 def _shown(one: AppPassword) -> AppPasswordShown:
@@ -71,7 +77,9 @@ OPERATIONS = (
         path="/v1/app-passwords",
         summary="The account's app passwords",
         run=list_all,
+        query=ShortRead,
         answers={200: AppPasswordList},
+        errors=("cursor_invalid",),
         tag="accounts",
     ),
     Operation(

@@ -10,7 +10,7 @@ from gateways.http.composing import now_ms
 from gateways.http.operations import Answer, Call, Operation, as_json
 from gateways.http.ports import Upload
 from gateways.http.problems import ProblemError
-from gateways.http.signed_addresses import HOUR_S, signed_until
+from gateways.http.signed_addresses import signed
 
 KEPT_MS = 7 * DAY_MS
 """How long an upload waits for a draft to name it."""
@@ -81,9 +81,9 @@ def complete(call: Call[None, Any]) -> Answer:
 
 
 def _address(call: Call[Any, Any], upload: Upload) -> UploadAddress:
-    url = signed_until(call.parts.settings.secret, "PUT", f"/v1/uploads/{upload.upload_id}", good_for_s=HOUR_S)
-    expires_at = (now_ms() // 1000 + HOUR_S) * 1000
-    return UploadAddress("PUT", url, {"Content-Type": upload.content_type}, rfc3339(expires_at))
+    address = signed(call.parts.settings.secret, "PUT", f"/v1/uploads/{upload.upload_id}")
+    headers = {"Content-Type": upload.content_type}
+    return UploadAddress("PUT", address.url, headers, rfc3339(address.expires * 1000))
 
 
 def _one_line(name: str) -> str:

@@ -9,8 +9,8 @@ from domain.decisions import ChangeContact
 from domain.refusals import ContactUnknownError
 from gateways.http.operations import Answer, Call, Operation, PagedRead, Reached, as_json
 from gateways.http.shapes import Made
+from gateways.http.short_lists import page_of
 from projections.contacts import MAX_SUGGESTIONS
-from projections.page import Place, decode_cursor, encode_cursor
 
 Name = Annotated[str, msgspec.Meta(max_length=500)]
 Addresses = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=320)], ...], msgspec.Meta(max_length=100)]
@@ -59,12 +59,8 @@ def list_contacts(call: Call[ContactsQuery, None]) -> Answer:
     """The address book by id, or suggestions."""
     if call.query.q is not None:
         return as_json(ContactList(_suggested(call, call.query.q), None))
-    asked = call.query
-    after = decode_cursor(asked.cursor, list_name="contacts").key if asked.cursor else ""
-    left = [one for one in _book(call) if (one.id or "") > after]
-    shown = left[: asked.limit]
-    more = len(left) > len(shown)
-    return as_json(ContactList(shown, encode_cursor(Place(0, shown[-1].id or "", "contacts")) if more else None))
+    page, cursor = page_of(_book(call), call.query, list_name="contacts", order=lambda one: (0, one.id or ""))
+    return as_json(ContactList(page, cursor))
 
 
 def create(call: Call[None, Contact]) -> Answer:

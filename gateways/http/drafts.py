@@ -14,14 +14,14 @@ from domain.times import rfc3339
 from gateways.http.composed_commands import SaveDraftOnce
 from gateways.http.composing import composed_anew, composed_on, now_ms
 from gateways.http.idempotency import first_answer, require_same
-from gateways.http.message_shown import shown_attachment
-from gateways.http.operations import Answer, Call, Operation, PagedRead, Reached, Read, as_json
+from gateways.http.message_shown import OpenQuery, shown_attachment
+from gateways.http.operations import Answer, Call, Operation, PagedRead, Reached, as_json
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, MessageSummary
+from gateways.http.short_lists import page_of
 from gateways.http.stored_mail import StoredMail, open_mail
 from gateways.http.wording import DraftFields, Person, people, wording_of
 from gateways.mime import show
-from projections.page import Place, decode_cursor, encode_cursor
 
 _REVISION = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
 
@@ -35,7 +35,11 @@ class DraftSaved(msgspec.Struct):
 
 
 class DraftRead(msgspec.Struct, kw_only=True):
-    """A draft. `in_reply_to` is the Message-ID answered; `html` is sanitised, `cid:` addresses stay."""
+    """A draft. `in_reply_to` is the Message-ID answered.
+
+    `html` is to be shown: sanitised, loading nothing remote but with `remote=true`; `cid:` addresses stay.
+    `html_source` is what was written, to be edited as text and given back: no page may take it for its own.
+    """
 
     id: str
     revision: int
@@ -49,6 +53,8 @@ class DraftRead(msgspec.Struct, kw_only=True):
     subject: str
     text: str | None
     html: str | None
+    html_source: str | None
+    blocked_remote: bool
     in_reply_to: str | None
     attachments: list[AttachmentShown]
 
@@ -72,11 +78,8 @@ class DraftList(msgspec.Struct):
 
 def list_drafts(call: Call[PagedRead, None]) -> Answer:
     """Each with the summary of its message."""
-    asked = call.query
-    after = decode_cursor(asked.cursor, list_name="drafts") if asked.cursor else Place(2**62, "", "drafts")
-    rows = sorted(call.parts.records.drafts(call.mailbox_id), key=lambda row: (-row.changed_seq, row.draft_id))
-    left = [row for row in rows if (-row.changed_seq, row.draft_id) > (-after.at, after.key)]
-    shown = left[: asked.limit]
+    rows = call.parts.records.drafts(call.mailbox_id)
+    shown, cursor = page_of(rows, call.query, list_name="drafts", order=lambda row: (-row.changed_seq, row.draft_id))
     summaries = call.parts.lists.summaries(call.mailbox_id, [row.message_id for row in shown])
     listed = [
         {
@@ -89,15 +92,13 @@ def list_drafts(call: Call[PagedRead, None]) -> Answer:
         for row in shown
         if row.message_id in summaries
     ]
-    more = len(left) > len(shown)
-    cursor = encode_cursor(Place(shown[-1].changed_seq, shown[-1].draft_id, "drafts")) if more else None
     return as_json({"drafts": listed, "cursor": cursor})
 
 
-def read_draft(call: Call[Read, None]) -> Answer:
+def read_draft(call: Call[OpenQuery, None]) -> Answer:
     """What it says, to go on writing."""
     row, mail = standing(call)
-    return as_json(shown_draft(call, row, mail), headers=((b"etag", b'"%d"' % row.revision),))
+    return as_json(shown_draft(call, row, mail, remote=call.query.remote), headers=((b"etag", b'"%d"' % row.revision),))
 
 
 def create(call: Call[None, DraftFields]) -> Answer:
@@ -120,7 +121,7 @@ def change(call: Call[None, DraftFields]) -> Answer:
         composed = composed_on(call, call.body, wording_of(mail), mail)
         return _saved(call.run(_saving(call, composed, row.draft_id, row.revision)))
     except DraftChangedError as changed:
-        newer = msgspec.to_builtins(shown_draft(call, *standing(call)))
+        newer = msgspec.to_builtins(shown_draft(call, *standing(call), remote=False))
         raise ProblemError(
             "draft_changed", changed.detail, revision=changed.revision, message_id=changed.message_id, draft=newer
         ) from None
@@ -142,10 +143,10 @@ def standing(call: Call[Any, Any]) -> tuple[DraftRow, StoredMail]:
     return row, open_mail(call.parts, call.mailbox_id, MessageId(row.message_id))
 
 
-def shown_draft(call: Call[Any, Any], row: DraftRow, mail: StoredMail) -> dict[str, Any]:
-    """A draft as JSON."""
+def shown_draft(call: Call[Any, Any], row: DraftRow, mail: StoredMail, *, remote: bool) -> dict[str, Any]:
+    """A draft as JSON; `remote` is the reader's consent to load images from elsewhere."""
     wording = wording_of(mail)
-    body = show.body(mail.raw, mail.parsed, remote=True, cid_url=lambda one: f"cid:{one.content_id}")
+    body = show.body(mail.raw, mail.parsed, remote=remote, cid_url=lambda one: f"cid:{one.content_id}")
     attachments = [shown_attachment(call, row.message_id, one) for one in mail.parsed.attachments]
     return {
         "id": row.draft_id,
@@ -160,6 +161,8 @@ def shown_draft(call: Call[Any, Any], row: DraftRow, mail: StoredMail) -> dict[s
         "subject": wording.subject,
         "text": wording.text,
         "html": None if wording.html is None or body.html is None else body.html.removesuffix("\n"),
+        "html_source": wording.html,
+        "blocked_remote": wording.html is not None and body.blocked_remote,
         "in_reply_to": next(iter(wording.in_reply_to), None),
         "attachments": attachments,
     }
@@ -232,6 +235,7 @@ OPERATIONS = (
         path="/v1/drafts/{draft_id}",
         summary="A draft, to go on writing",
         run=read_draft,
+        query=OpenQuery,
         answers={200: DraftRead},
         errors=("draft_unknown", "body_unavailable"),
         unknown="draft_unknown",

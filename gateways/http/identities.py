@@ -8,8 +8,9 @@ from msgspec import UNSET, UnsetType
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.decisions import ChangeIdentity
 from domain.refusals import IdentityInvalidError, IdentityUnknownError
-from gateways.http.operations import Answer, Call, Operation, Reached, Read, as_json
+from gateways.http.operations import Answer, Call, Operation, Reached, as_json
 from gateways.http.shapes import Made
+from gateways.http.short_lists import ShortRead, page_of
 
 Name = Annotated[str, msgspec.Meta(max_length=500)]
 Address = Annotated[str, msgspec.Meta(max_length=320)]
@@ -47,13 +48,14 @@ class IdentityList(msgspec.Struct):
     cursor: str | None = None
 
 
-def list_identities(call: Call[Read, None]) -> Answer:
+def list_identities(call: Call[ShortRead, None]) -> Answer:
     """By id."""
     found = call.parts.facts.documents(call.mailbox_id, "identity")
+    page, cursor = page_of(found, call.query, list_name="identities", order=lambda one: (0, one[0]))
     shown = [
-        IdentityShown(id=one, **msgspec.structs.asdict(msgspec.json.decode(body, type=Identity))) for one, body in found
+        IdentityShown(id=one, **msgspec.structs.asdict(msgspec.json.decode(body, type=Identity))) for one, body in page
     ]
-    return as_json(IdentityList(shown))
+    return as_json(IdentityList(shown, cursor))
 
 
 def create(call: Call[None, Identity]) -> Answer:
@@ -120,7 +122,9 @@ OPERATIONS = (
         path="/v1/identities",
         summary="Names and addresses to send as",
         run=list_identities,
+        query=ShortRead,
         answers={200: IdentityList},
+        errors=("cursor_invalid",),
         tag="accounts",
     ),
     Operation(

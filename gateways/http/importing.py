@@ -38,7 +38,7 @@ def import_message(call: Call[ImportQuery, bytes]) -> Answer:
         raw = cut_forged_results(_BARE_LF.sub(b"\r\n", call.raw), call.parts.settings.hostname)
         if not raw.strip():
             raise ProblemError("message_invalid", "the body is empty")
-        received_at = now_ms() if asked.received_at is None else moment(asked.received_at)
+        received_at = now_ms() if asked.received_at is None else _moment(asked.received_at)
         composed = msgspec.structs.replace(stored(call, raw), received_at=received_at)
         command = ImportOnce(
             mailbox_id=call.mailbox_id,
@@ -54,6 +54,10 @@ def import_message(call: Call[ImportQuery, bytes]) -> Answer:
         outcome = call.run(command)
         require_same(call, outcome)
     return as_json(Made(outcome.answer["id"], outcome.seq), status=201)
+
+
+def _moment(text: str) -> int:
+    return moment(text, name="received_at", code="parameter_invalid")
 
 
 def _words(text: str) -> tuple[str, ...]:

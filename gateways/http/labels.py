@@ -10,6 +10,8 @@ from domain.labels import is_system
 from domain.refusals import LabelHasChildrenError, LabelReservedError, LabelUnknownError
 from gateways.http.operations import Answer, Call, Operation, Reached, Read, as_json
 from gateways.http.shapes import Count, LabelList, Made
+from gateways.http.short_lists import ShortRead
+from projections.page import CursorInvalidError, Place, decode_cursor, encode_cursor
 
 PART = 500
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=6000)]
@@ -25,9 +27,22 @@ class _Identified(msgspec.Struct):
     id: MessageId
 
 
-def list_labels(call: Call[Read, None]) -> Answer:
-    """All of them."""
-    return as_json({"labels": call.parts.facts.labels(call.mailbox_id), "cursor": None})
+def list_labels(call: Call[ShortRead, None]) -> Answer:
+    """The system labels, then the others by path; a page begins behind the label that the cursor names."""
+    labels = call.parts.facts.labels(call.mailbox_id)
+    begin = _behind(labels, call.query.cursor) if call.query.cursor else 0
+    end = begin + call.query.limit
+    cursor = encode_cursor(Place(0, labels[end - 1]["id"], "labels")) if end < len(labels) else None
+    return as_json({"labels": labels[begin:end], "cursor": cursor})
+
+
+def _behind(labels: list[dict[str, Any]], cursor: str) -> int:
+    """Raises: CursorInvalidError, where its label was deleted, too: nothing says where in the order it stood."""
+    last = decode_cursor(cursor, list_name="labels").key
+    for index, label in enumerate(labels):
+        if label["id"] == last:
+            return index + 1
+    raise CursorInvalidError("the label where the page ended is gone: begin again")
 
 
 def counts(call: Call[Read, None]) -> Answer:
@@ -93,9 +108,11 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/v1/labels",
-        summary="All labels with their counts",
+        summary="Labels with their counts",
         run=list_labels,
+        query=ShortRead,
         answers={200: LabelList},
+        errors=("cursor_invalid",),
         tag="labels",
     ),
     Operation(

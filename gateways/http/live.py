@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from gateways.accounts import Principal
 from gateways.http.problems import ProblemError
-from gateways.http.requests import Receive, Scope, Send, query_of, require_no_nul
+from gateways.http.requests import Receive, Scope, Send, bearer, query_of
 from gateways.http.sync_pages import SharedPages, read_page
 from gateways.http.sync_query import LiveQuery, SyncQuery
+from gateways.http.token_checks import Standing, TokenChecks
 from gateways.http.waiters import Watch
 from projections.sync_page import SyncPage
 
@@ -21,8 +23,34 @@ if TYPE_CHECKING:
 PROTOCOL = "access_token"
 """A browser sends its token as the second of two subprotocols, of which this is the first."""
 CHECK_S = 60.0
+"""Where nothing is new the token is looked at so often."""
 GOING_AWAY, POLICY_VIOLATION = 1001, 1008
 """RFC 6455 section 7.4.1."""
+
+
+class Follower:
+    """A client that waits on its token (`token_checks.Waiting`) within its `with` block."""
+
+    standing: Standing
+
+    def __init__(self, watch: Watch, tokens: TokenChecks, *, account_id: str, token: str) -> None:
+        self.watch = watch
+        self.is_over = False
+        self._tokens = tokens
+        tokens.enter(self, account_id=account_id, token=token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tokens.leave(self)
+
+    def ended(self) -> None:
+        """Nothing is sent any more, and nothing waited for."""
+        self.is_over = True
+        self.watch.give_up()
 
 
 class LiveRoute:
@@ -37,12 +65,15 @@ class LiveRoute:
         if scope["type"] != "websocket":
             raise ProblemError("parameter_invalid", "this address speaks WebSocket only")
         asked = query_of(scope, LiveQuery)
-        require_no_nul(asked)
         token, protocol = _token(scope, asked)
         principal: Principal = await self._app.call(partial(self._app.authenticate, scope, token))
         parts = self._app.parts
         await receive()
-        with parts.waiters.watch(principal.mailbox_id) as watch:
+        given = token or bearer(scope) or ""
+        with (
+            parts.waiters.watch(principal.mailbox_id) as watch,
+            Follower(watch, parts.tokens, account_id=principal.account_id, token=given) as follower,
+        ):
             first: SyncPage = await self._app.call(
                 partial(read_page, parts, principal.mailbox_id, SyncQuery(since=asked.since))
             )
@@ -50,36 +81,31 @@ class LiveRoute:
             gone = asyncio.ensure_future(_closed(receive))
             gone.add_done_callback(lambda _done: watch.give_up())
             try:
-                code = await self._follow(first, watch, gone, send, partial(self._app.authenticate, scope, token))
+                code = await self._follow(first, follower, gone, send)
             finally:
                 left = gone.done()
                 gone.cancel()
             if not left:
                 await send({"type": "websocket.close", "code": code})
 
-    async def _follow(
-        self, page: SyncPage, watch: Watch, gone: "asyncio.Future[None]", send: Send, check: "partial[Principal]"
-    ) -> int:
+    async def _follow(self, page: SyncPage, follower: Follower, gone: "asyncio.Future[None]", send: Send) -> int:
         """Every event from the first page on; the code to close with."""
+        watch = follower.watch
         while not gone.done():
+            await self._app.parts.tokens.look([follower])
             for _seq, event in page.events:
+                if follower.is_over:
+                    break
                 await send({"type": "websocket.send", "text": event.decode()})
+            if follower.is_over:
+                return POLICY_VIOLATION
             if page.next >= max(page.head, watch.head) and not await watch.beyond(page.next, within_s=CHECK_S):
                 if self._app.parts.waiters.closed:
                     return GOING_AWAY
-                if not gone.done() and not await self._stands(check):
-                    return POLICY_VIOLATION
                 page = msgspec.structs.replace(page, since=page.next, events=())
                 continue
             page = await self._pages.page(watch.mailbox_id, page.next, limit=500)
         return GOING_AWAY
-
-    async def _stands(self, check: "partial[Principal]") -> bool:
-        try:
-            await self._app.call(check)
-        except ProblemError as problem:
-            return problem.code == "rate_limited"
-        return True
 
 
 def _token(scope: Scope, asked: LiveQuery) -> tuple[str | None, str | None]:

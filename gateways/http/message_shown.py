@@ -9,7 +9,7 @@ from gateways.http.downloads import INLINE_TYPES, download
 from gateways.http.operations import Answer, Call, Id, Operation, Read
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, Authentication, HeaderField, MessageOpened, MessageShown
-from gateways.http.signed_addresses import require_signed, signed_until
+from gateways.http.signed_addresses import require_signed, signed
 from gateways.http.stored_mail import StoredMail, message_row, open_mail, server_part
 from gateways.mail_objects import read_mail
 from gateways.mime import show
@@ -93,7 +93,7 @@ def _reader_of(call: Call[AttachmentQuery, None]) -> MailboxId:
 def shown_attachment(call: Call[Any, Any], message_id: str, one: Attachment) -> AttachmentShown:
     """An attachment with an address that needs no token."""
     path = f"/v1/messages/{message_id}/attachments/{one.id}"
-    url = signed_until(call.parts.settings.secret, "GET", path, mailbox_id=call.mailbox_id)
+    address = signed(call.parts.settings.secret, "GET", path, mailbox_id=call.mailbox_id)
     return AttachmentShown(
         id=one.id,
         filename=_clean(one.filename),
@@ -102,7 +102,7 @@ def shown_attachment(call: Call[Any, Any], message_id: str, one: Attachment) -> 
         sha256=one.sha256,
         inline=one.inline and one.content_type in INLINE_TYPES,
         content_id=None if one.content_id is None else _clean(one.content_id),
-        url=url,
+        url=address.url,
     )
 
 

@@ -100,7 +100,7 @@ def snooze(call: Call[None, Snoozing]) -> Answer:
         command_id=call.command_id,
         who=call.who,
         ids=message_ids(call.body.ids),
-        until_ms=moment(call.body.until, code="snooze_invalid"),
+        until_ms=moment(call.body.until, name="until", code="snooze_invalid"),
     )
     return call.written(command)
 
@@ -117,14 +117,14 @@ def message_ids(ids: tuple[str, ...]) -> tuple[MessageId, ...]:
     return tuple(map(MessageId, ids))
 
 
-def moment(text: str, *, code: str = "body_invalid") -> int:
-    """Unix milliseconds of an RFC 3339 time. Raises: ProblemError."""
+def moment(text: str, *, name: str, code: str = "body_invalid") -> int:
+    """Unix milliseconds of an RFC 3339 time, given under this name. Raises: ProblemError."""
     try:
         found = unix_ms(text)
     except (ValueError, OverflowError) as error:
-        raise ProblemError(code, str(error)[:200]) from None
+        raise ProblemError(code, f"{str(error)[:200]} - at `$.{name}`") from None
     if not 0 <= found <= MAX_MS:
-        raise ProblemError(code, "a time lies in the years 1970 to 9999")
+        raise ProblemError(code, f"a time lies in the years 1970 to 9999 - at `$.{name}`")
     return found
 
 

@@ -12,6 +12,7 @@ from domain.ids import MailboxId
 from gateways.accounts import Accounts, AppPasswords, Passwords, Registration, Sessions
 from gateways.appending import Appender
 from gateways.blobs import Blobs
+from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
 from projections.contacts import Suggestions
@@ -155,6 +156,7 @@ class HttpParts:
     search: SearchIndex
     suggestions: Suggestions
     waiters: Waiters
+    tokens: TokenChecks
     gauges: Gauges
     checks: Mapping[str, Callable[[], None]]
     outages: tuple[type[Exception], ...] = ()

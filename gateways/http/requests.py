@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -47,9 +47,9 @@ def client_address(scope: Scope) -> str:
 
 
 def query_of(scope: Scope, kind: type[T]) -> T:
-    """The query string as a struct; of a name that comes twice the last counts.
+    """The query string as a struct; names that it does not have are ignored, but for `at`: the past is no present.
 
-    Raises: ProblemError.
+    Raises: ProblemError: the parameter, by its name, is none that can be so, comes twice, or holds a NUL.
     """
     raw: bytes = scope.get("query_string", b"")
     if not raw:
@@ -58,10 +58,25 @@ def query_of(scope: Scope, kind: type[T]) -> T:
     if len(raw) > MAX_QUERY_BYTES:
         raise ProblemError("parameter_invalid", f"a query string has at most {MAX_QUERY_BYTES} octets")
     try:
-        given = dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
-        return msgspec.convert(given, kind, strict=False)
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        found = msgspec.convert(dict(pairs), kind, strict=False)
     except (ValueError, msgspec.ValidationError) as error:
         raise ProblemError("parameter_invalid", _pointed(error)) from None
+    _require_plain(pairs, cast(Any, kind).__struct_fields__)
+    return found
+
+
+def _require_plain(pairs: list[tuple[str, str]], names: tuple[str, ...]) -> None:
+    """Each name comes once, no text holds a NUL, and nobody asks for the past. Raises: ProblemError."""
+    seen: set[str] = set()
+    for name, value in pairs:
+        if name in names and "\0" in value:
+            raise ProblemError("parameter_invalid", f"no text may hold a NUL character - at `$.{name}`")
+        if name in names and name in seen:
+            raise ProblemError("parameter_invalid", f"it may come only once - at `$.{name}`")
+        if name == "at" and name not in names:
+            raise ProblemError("parameter_invalid", "the mailbox as it stood then is not served yet - at `$.at`")
+        seen.add(name)
 
 
 def require_no_nul(value: Any) -> None:

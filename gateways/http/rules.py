@@ -79,7 +79,8 @@ def read_vacation(call: Call[Read, None]) -> Answer:
 def put_vacation(call: Call[None, Vacation]) -> Answer:
     """It replaces the one before."""
     asked = call.body
-    times = [moment(text, code="vacation_invalid") for text in (asked.from_at, asked.until_at) if text is not None]
+    given = {"from_at": asked.from_at, "until_at": asked.until_at}
+    times = [moment(text, name=name, code="vacation_invalid") for name, text in given.items() if text is not None]
     if times != sorted(times):
         raise ProblemError("vacation_invalid", "it ends before it begins")
     encoded = msgspec.json.encode(asked)

@@ -104,7 +104,7 @@ def _given(people: tuple[Person, ...] | UnsetType) -> tuple[Address, ...]:
 def _times(call: Call[Any, Any], asked: Handover | MessageToSend) -> dict[str, int]:
     now = now_ms()
     undo_s = call.parts.settings.undo_seconds if asked.undo_seconds is None else asked.undo_seconds
-    send_at = now if asked.send_at is None else moment(asked.send_at)
+    send_at = now if asked.send_at is None else moment(asked.send_at, name="send_at")
     if send_at > now + MAX_DELAY_MS:
         raise ProblemError("body_invalid", "send_at lies within a year")
     send_at = max(send_at, now)

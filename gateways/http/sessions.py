@@ -6,7 +6,8 @@ import msgspec
 
 from domain.times import rfc3339
 from gateways.accounts import Session
-from gateways.http.operations import Answer, Call, Operation, Read, as_json
+from gateways.http.operations import Answer, Call, Operation, as_json
+from gateways.http.short_lists import ShortRead, page_of
 
 Address = Annotated[str, msgspec.Meta(max_length=320)]
 Password = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -67,10 +68,15 @@ def sign_out_there(call: Call[None, None]) -> Answer:
     return _SIGNED_OUT
 
 
-def list_sessions(call: Call[Read, None]) -> Answer:
+def list_sessions(call: Call[ShortRead, None]) -> Answer:
     """With client and network address."""
     found = call.parts.sessions.list_sessions(call.principal.account_id)
-    return as_json(SessionList([_shown(session, call.principal.session_id) for session in found]))
+    page, cursor = page_of(found, call.query, list_name="sessions", order=_order)
+    return as_json(SessionList([_shown(session, call.principal.session_id) for session in page], cursor))
+
+
+def _order(session: Session) -> tuple[int, str]:
+    return -session.created_at, session.session_id
 
 
 def _shown(session: Session, current: str) -> SessionShown:
@@ -103,7 +109,9 @@ OPERATIONS = (
         path="/v1/sessions",
         summary="Where the account is signed in",
         run=list_sessions,
+        query=ShortRead,
         answers={200: SessionList},
+        errors=("cursor_invalid",),
         tag="accounts",
     ),
     Operation(

@@ -113,7 +113,7 @@ class Label(msgspec.Struct):
 
 
 class LabelList(msgspec.Struct):
-    """All labels: the system labels first, then by path."""
+    """A page of labels: the system labels first, then by path."""
 
     labels: list[Label]
     cursor: str | None

@@ -3,10 +3,12 @@
 import hmac
 import time
 from base64 import urlsafe_b64encode
+from typing import NamedTuple
 
 from gateways.http.problems import ProblemError
 
 HOUR_S = 3600
+SAME_FOR_S = 300
 _LABEL = b"ledgermail-address-1\0"
 
 
@@ -16,11 +18,19 @@ def sign(secret: bytes, text: str) -> str:
     return urlsafe_b64encode(digest[:24]).decode()
 
 
-def signed_until(secret: bytes, method: str, path: str, *, mailbox_id: str = "", good_for_s: int = HOUR_S) -> str:
-    """The path with its signature: good for at least so long, and the same within an hour, so that it can be cached."""
-    expires = (int(time.time()) // HOUR_S + 1) * HOUR_S + good_for_s
+class SignedAddress(NamedTuple):
+    """A path with its signature, and until when it is good (unix seconds)."""
+
+    url: str
+    expires: int
+
+
+def signed(secret: bytes, method: str, path: str, *, mailbox_id: str = "") -> SignedAddress:
+    """The address of a path: good for 55 to 60 minutes, and the same for five minutes, so that it can be cached."""
+    expires = int(time.time()) // SAME_FOR_S * SAME_FOR_S + HOUR_S
     holder = f"mailbox={mailbox_id}&" if mailbox_id else ""
-    return f"{path}?{holder}expires={expires}&signature={sign(secret, _text(method, path, mailbox_id, expires))}"
+    signature = sign(secret, _text(method, path, mailbox_id, expires))
+    return SignedAddress(f"{path}?{holder}expires={expires}&signature={signature}", expires)
 
 
 def require_signed(secret: bytes, method: str, path: str, *, mailbox_id: str, expires: int, signature: str) -> None:

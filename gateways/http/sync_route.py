@@ -13,7 +13,6 @@ from gateways.http.requests import Receive, Scope, Send, bearer
 from gateways.http.responses import compressed, wants_gzip
 from gateways.http.sync_pages import ReadAnswer, as_events, read_answer, read_page
 from gateways.http.sync_query import SyncQuery, sync_query, wants_stream
-from gateways.http.token_checks import TokenChecks
 from gateways.http.waiting_clients import KEEPALIVE_S, LiveStream, StreamForm, WaitForm, WaitingCall
 from gateways.http.waiting_room import Form, Found, WaitingRoom
 from gateways.http.wheel import Wheel
@@ -36,8 +35,8 @@ class SyncRoute:
     def __init__(self, app: "HttpApp") -> None:
         self._app = app
         self._parts = app.parts
-        self._room = WaitingRoom(app.parts.waiters, Wheel(), self._read_for_all)
-        self._checks = TokenChecks(app.parts.sessions, app.call)
+        self._tokens = app.parts.tokens
+        self._room = WaitingRoom(app.parts.waiters, Wheel(), self._tokens, read=self._read_for_all)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, _path: Mapping[str, str]) -> None:
         """One request. Whoever waits is held when this ends."""
@@ -66,7 +65,8 @@ class SyncRoute:
             return
         form = WaitForm(limit=asked.limit, fold=asked.fold, zipped=wants_gzip(scope), keep_alive=keeps_alive(scope))
         place = self._room.place(principal.mailbox_id, asked.since, form)
-        client = WaitingCall(place, partial(form.octets, answer))
+        client = WaitingCall(place, form, answer)
+        self._tokens.enter(client, account_id=principal.account_id, token=bearer(scope) or "")
         place.admit(client, answerable(scope), due_after_s=asked.wait, head=read.head)
 
     async def _stream(self, asked: SyncQuery, scope: Scope, send: Send) -> None:
@@ -77,7 +77,8 @@ class SyncRoute:
         await send({"type": "http.response.body", "body": as_events(page), "more_body": not ends})
         if not ends:
             place = self._room.place(principal.mailbox_id, page.next, StreamForm())
-            client = LiveStream(place, bearer(scope) or "", self._checks.ask)
+            client = LiveStream(place)
+            self._tokens.enter(client, account_id=principal.account_id, token=bearer(scope) or "")
             place.admit(client, answerable(scope), due_after_s=KEEPALIVE_S, head=page.head)
 
     def _begin(self, scope: Scope, asked: SyncQuery) -> tuple[Principal, SyncPage]:

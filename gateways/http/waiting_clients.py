@@ -1,21 +1,20 @@
 """The two kinds of clients that wait at `/sync`: calls with `wait`, and live streams (server-sent events)."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from domain.ids import MailboxId
 from gateways.http.octets import END, chunk, whole
 from gateways.http.operations import Answer
 from gateways.http.ports import HttpParts
-from gateways.http.responses import compressed
+from gateways.http.problems import ProblemError
+from gateways.http.responses import compressed, of_problem
 from gateways.http.sync_pages import as_events, read_answer, read_page
 from gateways.http.sync_query import SyncQuery
 from gateways.http.waiting_room import Client, Found, Place
 
 KEEPALIVE_S = 20.0
 CHECKED_EVERY = 3
-"""After so many comments a stream asks whether its token still stands: within a minute."""
+"""After so many comments a stream where nothing is new asks whether its token still stands: within a minute."""
 _COMMENT = chunk(b": still here\n\n")
 STREAMED_AT_ONCE = 500
 
@@ -48,12 +47,13 @@ class StreamForm(msgspec.Struct, frozen=True):
 
 
 class WaitingCall(Client):
-    """A call that waits for its one answer. `in_vain` gives what it is answered when nothing new came in time."""
+    """A call in this form that waits for its one answer; when nothing new came in time it is answered `in_vain`."""
 
-    __slots__ = ("_in_vain",)
+    __slots__ = ("_form", "_in_vain")
 
-    def __init__(self, place: Place, in_vain: Callable[[], bytes]) -> None:
+    def __init__(self, place: Place, form: WaitForm, in_vain: Answer) -> None:
         super().__init__(place)
+        self._form = form
         self._in_vain = in_vain
 
     def told(self, found: Found) -> None:
@@ -61,12 +61,20 @@ class WaitingCall(Client):
         self._answer(found.octets)
 
     def due(self) -> None:
-        """Nothing came."""
-        self._answer(self._in_vain())
+        """Nothing came: that is the answer, if its token still stands; nothing in it is new, so in an outage too."""
+        asking = self.place.room.tokens.ask([self])
+        if asking is None:
+            self.let_go()
+        else:
+            asking.add_done_callback(lambda _asked: self.let_go())
 
     def let_go(self) -> None:
         """Nothing came while the service ran."""
-        self._answer(self._in_vain())
+        self._answer(self._form.octets(self._in_vain))
+
+    def ended(self) -> None:
+        """The answer is that of a request whose token is none."""
+        self._answer(self._form.octets(of_problem(ProblemError("token_invalid"))))
 
     def _answer(self, octets: bytes) -> None:
         request = self.request
@@ -76,14 +84,12 @@ class WaitingCall(Client):
 
 
 class LiveStream(Client):
-    """A stream of events with a comment every twenty seconds; `check` looks whether its token still stands."""
+    """A stream of events with a comment every twenty seconds."""
 
-    __slots__ = ("_beats", "_check", "token")
+    __slots__ = ("_beats",)
 
-    def __init__(self, place: Place, token: str, check: Callable[["LiveStream"], None]) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.token = token
-        self._check = check
         self._beats = 0
 
     def told(self, found: Found) -> None:
@@ -99,7 +105,7 @@ class LiveStream(Client):
             self.request.write(_COMMENT)
         self._beats += 1
         if self._beats % CHECKED_EVERY == 0:
-            self._check(self)
+            self.place.room.tokens.ask([self])
 
     def let_go(self) -> None:
         """The stream is at its end."""
@@ -107,3 +113,7 @@ class LiveStream(Client):
         self.place.leave(self)
         if request is not None:
             request.finish(END)
+
+    def ended(self) -> None:
+        """The stream is at its end."""
+        self.let_go()

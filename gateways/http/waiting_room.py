@@ -15,6 +15,7 @@ import msgspec
 from domain.ids import MailboxId
 from gateways.http.held import Answerable, HeldRequest
 from gateways.http.ports import HttpParts
+from gateways.http.token_checks import Standing, TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.http.wheel import Wheel
 
@@ -38,9 +39,10 @@ class Form(Protocol):
 
 
 class Client:
-    """One who waits, and the place where it stands."""
+    """One who waits, the place where it stands, and the token that it waits on."""
 
-    __slots__ = ("place", "request", "slot")
+    __slots__ = ("place", "request", "slot", "standing")
+    standing: Standing
 
     def __init__(self, place: "Place") -> None:
         self.place = place
@@ -57,6 +59,10 @@ class Client:
 
     def let_go(self) -> None:
         """The service stops: end the answer."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """Its session has ended (`Waiting`): end the answer, and leave the place."""
         raise NotImplementedError
 
     def lost(self) -> None:
@@ -103,7 +109,7 @@ class Place:
         """It stands here from now on, its request taken over; the head was this when it was last read."""
         client.request = request.hold(client)
         if client.request is None:
-            self.room.close_if_empty(self)
+            self.leave(client)
             return
         self.clients.add(client)
         self.room.wheel.put(client, after_s=due_after_s)
@@ -123,6 +129,7 @@ class Place:
         client.request = None
         self.clients.discard(client)
         self.room.wheel.take(client)
+        self.room.tokens.leave(client)
         self.room.close_if_empty(self)
 
     def serve(self) -> None:
@@ -140,13 +147,14 @@ class Place:
             if found.next <= self.since:
                 self.head = found.head
                 return
+            await self.room.tokens.look(self.clients)
             await self._send(found)
 
     async def _send(self, found: Found) -> None:
         clients = list(self.clients)  # whoever comes meanwhile is served by the next reading
         for start in range(0, len(clients), SLICE):
             for client in clients[start : start + SLICE]:
-                if client in self.clients and _is_quick(client):
+                if client in self.clients and _is_quick(client) and client.standing.is_sure:
                     client.told(found)
             await asyncio.sleep(0)
 
@@ -161,9 +169,15 @@ class WaitingRoom:
     """All places. `read` reads in the pool."""
 
     def __init__(
-        self, waiters: Waiters, wheel: Wheel, read: Callable[[Form, MailboxId, int], Awaitable[Found]]
+        self,
+        waiters: Waiters,
+        wheel: Wheel,
+        tokens: TokenChecks,
+        *,
+        read: Callable[[Form, MailboxId, int], Awaitable[Found]],
     ) -> None:
         self._waiters = waiters
+        self.tokens = tokens
         self._places: dict[tuple[MailboxId, int, Form], Place] = {}
         self.wheel = wheel
         self.read = read

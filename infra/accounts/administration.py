@@ -5,6 +5,7 @@ from domain.events import Who
 from domain.ids import new_id
 from gateways.accounts import Account
 from gateways.appending import Appender
+from infra.accounts.ended_sessions import tell_ended
 from infra.accounts.outages import Connect, told_as_unavailable
 from infra.accounts.unfinished import Unfinished
 from infra.keys import Keys
@@ -101,6 +102,7 @@ class Administration:
             connection.execute(_IN_DIRECTORY.encode(), (state, account.account_id))
             if state != "open":
                 connection.execute(_END_SESSIONS, (account.account_id,))
+                tell_ended(connection, account.account_id)
 
     def _refuse_operators_own(self, account: Account) -> None:
         with self._connect() as connection:

@@ -4,6 +4,7 @@ from domain.addresses import EmailAddress
 from domain.events import Who
 from gateways.accounts import Account, AccountUnknownError, CredentialsInvalidError
 from infra.accounts.credentials import CredentialCheck
+from infra.accounts.ended_sessions import tell_ended
 from infra.accounts.hashing import PasswordHashing
 from infra.accounts.lookup import PostgresAccounts
 from infra.accounts.outages import Connect, told_as_unavailable
@@ -69,4 +70,5 @@ class PostgresPasswords:
             if not connection.execute(_CHANGE, (password_hash, by, account.account_id, version)).rowcount:
                 raise CredentialsInvalidError("the password was changed meanwhile")
             ended = connection.execute(END_OTHERS, (account.account_id, keep_session)).fetchall()
+            tell_ended(connection, account.account_id)
         self._sessions.forget(ended)

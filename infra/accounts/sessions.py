@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from domain.ids import new_id
 from gateways.accounts import CredentialsInvalidError, Principal, Session, SessionUnknownError, SignedIn
 from gateways.appending import Appender
 from infra.accounts.credentials import CredentialCheck, Credentials
+from infra.accounts.ended_sessions import tell_ended
 from infra.accounts.outages import Connect, told_as_unavailable
 from infra.accounts.said import is_id, said
 from infra.accounts.unfinished import Unfinished
@@ -29,6 +30,8 @@ REMEMBERED_S = 0.9
 """What ended elsewhere is believed alive no longer than this."""
 REMEMBERED = 20_000
 SEEN_EVERY_MS = 300_000
+SEEN_AT_ONCE = 500
+"""Of those who wait so many are noted as seen with one question; the others with the next ones."""
 
 _TOKEN = re.compile(r"lm_[A-Za-z0-9_-]{43}", re.ASCII)
 _BEGIN = (
@@ -45,7 +48,15 @@ _FIND = (
     "SELECT a.account_id, a.mailbox_id, a.address, s.session_id, a.role, s.last_seen_at FROM sessions s"
     " JOIN accounts a USING (account_id) WHERE s.token_hash = %s AND s.expires_at > %s AND a.state = 'open'"
 )
+_STANDING = (
+    "SELECT s.token_hash, s.last_seen_at FROM sessions s JOIN accounts a USING (account_id)"
+    " WHERE s.token_hash = ANY (%s) AND s.expires_at > %s AND a.state = 'open'"
+)
 _SEEN = "UPDATE sessions SET last_seen_at = %s WHERE token_hash = %s AND last_seen_at < %s"
+_SEEN_TOGETHER = (
+    "UPDATE sessions SET last_seen_at = %s WHERE token_hash IN"
+    " (SELECT token_hash FROM sessions WHERE token_hash = ANY (%s) FOR UPDATE SKIP LOCKED)"
+)
 _LIST = (
     "SELECT session_id, client, network_address, created_at, last_seen_at, expires_at FROM sessions"
     " WHERE account_id = %s AND expires_at > %s ORDER BY created_at DESC, session_id DESC LIMIT %s"
@@ -112,7 +123,9 @@ class PostgresSessions:
             if not connection.execute(_BEGIN, values).rowcount:  # a change of password or state came first
                 raise CredentialsInvalidError("address and password do not belong together")
             trimmed = {"account": known.account_id, "now": now, "most": MAX_SESSIONS}
-            self.forget(connection.execute(_TRIM, trimmed).fetchall())
+            if ended := connection.execute(_TRIM, trimmed).fetchall():
+                tell_ended(connection, known.account_id)
+            self.forget(ended)
         return now + SESSION_MS
 
     def authenticate(self, token: str) -> Principal | None:
@@ -142,6 +155,21 @@ class PostgresSessions:
         return principal
 
     @told_as_unavailable
+    def ended(self, tokens: Sequence[str]) -> set[str]:
+        """Those that speak for nobody any more; see `Sessions.ended`."""
+        hashes = {_hash(token): token for token in tokens}
+        now = self._clock_ms()
+        with self._connect() as connection:
+            found = connection.execute(_STANDING, (list(hashes), now)).fetchall()
+            seen = [key for key, last_seen_at in found if now - last_seen_at >= SEEN_EVERY_MS]
+            if seen:
+                connection.execute(_SEEN_TOGETHER, (now, seen[:SEEN_AT_ONCE]))
+        for key, _last_seen_at in found:
+            del hashes[bytes(key)]
+        self.forget([(key,) for key in hashes])
+        return set(hashes.values())
+
+    @told_as_unavailable
     def list_sessions(self, account_id: str) -> list[Session]:
         """Where the account is signed in; see `Sessions.list_sessions`."""
         with self._connect() as connection, connection.cursor(row_factory=class_row(Session)) as cursor:
@@ -159,8 +187,10 @@ class PostgresSessions:
         return self._end(END_OTHERS, account_id, keep)
 
     def _end(self, statement: str, account_id: str, session_id: str) -> int:
-        with self._connect() as connection:
+        with self._connect() as connection, connection.transaction():
             ended = connection.execute(statement.encode(), (account_id, session_id)).fetchall()
+            if ended:
+                tell_ended(connection, account_id)
         self.forget(ended)
         return len(ended)
 

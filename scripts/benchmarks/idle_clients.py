@@ -93,7 +93,7 @@ def _held(stage: Stage, running: Service) -> tuple[int, int]:
 
 
 def _happen(stage: Stage, holders: Sequence[Holder]) -> float:
-    """One event in every mailbox, gathered into one commit; when it was durable."""
+    """One event in every mailbox, gathered into one commit of each lane; when the last was durable."""
     number = time.time_ns() % 10**9
     futures = [stage.installation.lane.submit(delivery(one.mailbox_id, number, blob=1)) for one in holders]
     for future in futures:

@@ -1,5 +1,6 @@
 """Accounts, sessions, passwords, contacts, rules over HTTP."""
 
+import zoneinfo
 from typing import Any
 
 import pytest
@@ -52,7 +53,9 @@ def test_the_account_shows_profile_quota_and_head(ann: Person) -> None:
     assert ann.http.patch("/v1/account", json={"signature": "Ann\nExample"}).json() == answer.json()
     changed = ann.get("/v1/account", min_seq=answer.json()["seq"])
     assert (changed["signature"], changed["display_name"]) == ("Ann\nExample", "Ann")
-    assert ann.refused("PATCH", "/v1/account", json={"time_zone": "the moon"}) == (422, "settings_invalid")
+    for zone in ("the moon", "Mars/X", "europe/berlin", "localtime", "../etc/passwd", ""):
+        assert ann.refused("PATCH", "/v1/account", json={"time_zone": zone}) == (422, "settings_invalid")
+    assert ann.get("/v1/account")["time_zone"] == "Europe/Berlin"
 
 
 def test_sessions_are_listed_and_ended(house: House, ann: Person) -> None:
@@ -129,3 +132,11 @@ def test_rules_and_vacation_are_kept_in_shape(ann: Person) -> None:
     assert ann.get("/v1/vacation")["text"] == "Away"
     backwards = away | {"until_at": "2026-11-01T00:00:00Z"}
     assert ann.refused("PUT", "/v1/vacation", json=backwards) == (422, "vacation_invalid")
+
+
+def test_time_zones_are_known_on_a_machine_that_brings_none() -> None:
+    zoneinfo.reset_tzpath(to=[])
+    try:
+        assert {"Europe/Berlin", "America/New_York", "UTC"} <= zoneinfo.available_timezones()
+    finally:
+        zoneinfo.reset_tzpath()

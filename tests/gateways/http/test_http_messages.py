@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.http_house import Person, mail
+from tests.http_house import House, Person, mail
 
 PICTURE = (
     b"From: Carol <carol@elsewhere.test>\r\nTo: ann@example.test\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -119,7 +119,8 @@ def test_an_import_makes_line_ends_whole_and_is_told_apart_by_its_key(ann: Perso
     [
         ("labels=none", b"x", "message/rfc822", (404, "label_unknown")),
         ("keywords=$deleted", b"x", "message/rfc822", (422, "keyword_invalid")),
-        ("received_at=yesterday", b"x", "message/rfc822", (422, "body_invalid")),
+        ("received_at=yesterday", b"x", "message/rfc822", (422, "parameter_invalid")),
+        ("labels=INBOX&labels=SENT", b"x", "message/rfc822", (422, "parameter_invalid")),
         ("", b"", "message/rfc822", (422, "message_invalid")),
         ("", b"{}", "application/json", (415, "content_type_unsupported")),
     ],
@@ -286,3 +287,81 @@ def test_what_is_anothers_is_as_unknown_as_what_is_not(ann: Person, bob: Person)
     for path in (f"/v1/labels/{label_id}", f"/v1/drafts/{draft_id}"):
         assert bob.http.delete(path).status_code == 404
     assert bob.refused("POST", "/v1/messages/delete", json={"ids": [message_id]}) == (404, "message_unknown")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/search?q=%00", "q"),
+        ("/v1/messages?cursor=%00", "cursor"),
+        ("/v1/messages?limit=0", "limit"),
+        ("/v1/messages?label=INBOX&label=SENT", "label"),
+        ("/v1/contacts?q=a%00b", "q"),
+        ("/v1/sync?hash=%00", "hash"),
+    ],
+)
+def test_a_wrong_parameter_is_told_by_its_name(ann: Person, path: str, name: str) -> None:
+    answer = ann.http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+    assert f"`$.{name}`" in answer.json()["detail"]
+
+
+def test_a_name_that_no_call_knows_is_ignored(ann: Person) -> None:
+    assert ann.http.get("/v1/messages?unknown=%00&unknown=2").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/threads", "/v1/labels", "/v1/counts", "/v1/search", "/v1/sync"])
+def test_the_past_is_refused_rather_than_answered_with_the_present(ann: Person, path: str) -> None:
+    for moment in ("5", "2026-11-22T05:00:00Z", ""):
+        answer = ann.http.get(path, params={"at": moment})
+        assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+        assert "not served yet" in answer.json()["detail"]
+
+
+def pages(person: Person, path: str, name: str, limit: int) -> list[list[Any]]:
+    """All pages of a list, as far as its cursors lead."""
+    page = person.get(path, limit=limit)
+    found = [page[name]]
+    while page["cursor"] is not None:
+        page = person.get(path, limit=limit, cursor=page["cursor"])
+        found.append(page[name])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/labels", "labels"),
+        ("/v1/sessions", "sessions"),
+        ("/v1/app-passwords", "app_passwords"),
+        ("/v1/identities", "identities"),
+        ("/v1/contacts", "contacts"),
+        ("/v1/drafts", "drafts"),
+    ],
+)
+def test_every_list_is_paged_by_its_cursor(house: House, ann: Person, path: str, name: str) -> None:
+    for number in range(3):
+        house.sign_in(ann.address)
+        ann.post("/v1/labels", {"name": f"Label {number}/below"}, status=201)
+        ann.post("/v1/app-passwords", {"name": f"Phone {number}"}, status=201)
+        ann.post("/v1/identities", {"name": f"Ann {number}", "address": ann.address}, status=201)
+        ann.post("/v1/contacts", {"name": f"Dora {number}"}, status=201)
+        ann.post("/v1/drafts", {"subject": f"Plans {number}"}, status=201)
+    whole = ann.get(path)
+    assert whole["cursor"] is None
+    found = pages(ann, path, name, 2)
+    assert len(found) > 1
+    assert all(len(page) == 2 for page in found[:-1])
+    assert [row for page in found for row in page] == whole[name]
+    other = ann.get("/v1/labels", limit=1)["cursor"] if name != "labels" else ann.get("/v1/sessions", limit=1)["cursor"]
+    for cursor in (other, "x"):
+        assert ann.refused("GET", f"{path}?cursor={cursor}") == (422, "cursor_invalid")
+    for limit in (0, 1001):
+        assert ann.refused("GET", f"{path}?limit={limit}") == (422, "parameter_invalid")
+
+
+def test_a_page_of_labels_whose_last_one_is_gone_leads_nowhere(ann: Person) -> None:
+    ids = [ann.post("/v1/labels", {"name": name}, status=201)["id"] for name in ("A", "B")]
+    cursor = ann.get("/v1/labels", limit=7)["cursor"]
+    assert ann.http.delete(f"/v1/labels/{ids[0]}").status_code == 200
+    assert ann.refused("GET", f"/v1/labels?cursor={cursor}") == (422, "cursor_invalid")

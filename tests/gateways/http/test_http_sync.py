@@ -1,5 +1,6 @@
 """`/sync` in every form, against a running service."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from typing import Any
 
 import httpx
 import msgspec
+import psycopg
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.http_house import House, Person, mail
@@ -180,6 +182,47 @@ def test_a_websocket_without_a_token_is_refused_before_it_opens(house: House) ->
     with pytest.raises(InvalidStatus) as refused, connect(house.url.replace("http://", "ws://") + "v1/ws", proxy=None):
         pass
     assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("target", "token", "status", "code"),
+    [
+        ("v1/ws", "", 401, "token_invalid"),
+        ("v1/ws", "lm_none", 401, "token_invalid"),
+        ("v1/ws?since=1000000", "own", 409, "sequence_ahead"),
+        ("v1/ws?since=x", "own", 422, "parameter_invalid"),
+        ("v1/ws?access_token=%00", "own", 422, "parameter_invalid"),
+        ("v1/sync", "own", 404, "route_unknown"),
+        ("v1/messages", "", 404, "route_unknown"),
+        ("v1/nothing", "own", 404, "route_unknown"),
+    ],
+)
+def test_a_websocket_is_refused_by_a_problem_and_not_a_word_in_the_log(
+    house: House, ann: Person, caplog: pytest.LogCaptureFixture, target: str, token: str, status: int, code: str
+) -> None:
+    fields = {"Authorization": f"Bearer {ann.token if token == 'own' else token}"} if token else {}
+    address = house.url.replace("http://", "ws://") + target
+    with pytest.raises(InvalidStatus) as refused, connect(address, additional_headers=fields, proxy=None):
+        pass
+    response = refused.value.response
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert msgspec.json.decode(response.body or b"")["code"] == code
+    assert house.http.get("/healthz").status_code == 200  # answered after the refusal was done with
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_websocket_that_cannot_go_on_is_closed(house: House, ann: Person) -> None:
+    since = ann.head()
+    address = house.url.replace("http://", "ws://") + f"v1/ws?since={since}&access_token={ann.token}"
+    with connect(address, proxy=None) as live:
+        with psycopg.connect(house.parts.conninfo, autocommit=True) as connection:
+            connection.execute("DELETE FROM mailboxes WHERE mailbox_id = %s", (ann.mailbox_id,))
+        house.app.parts.waiters.tell_from_thread([(ann.mailbox_id, since + 1)])
+        with pytest.raises(ConnectionClosed) as closed:
+            live.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "mailbox_unknown")
 
 
 def test_a_fold_shows_what_the_queries_show(ann: Person) -> None:

@@ -1,11 +1,15 @@
 """Drafts, sending, submissions and attachments over HTTP."""
 
 import hashlib
+import time
 from email import message_from_bytes
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
+from domain.times import unix_ms
+from gateways.http.signed_addresses import HOUR_S, SAME_FOR_S
 from tests.http_house import House, Person, mail
 
 ELSEWHERE = {"name": "Dora", "address": "dora@elsewhere.test"}
@@ -32,6 +36,29 @@ def test_a_draft_says_what_was_written_and_is_a_message_in_drafts(ann: Person) -
     assert message["keywords"] == ["$draft", "$seen"]
     (listed,) = ann.get("/v1/drafts")["drafts"]
     assert (listed["id"], listed["message"]["id"]) == (made["id"], message["id"])
+
+
+def test_a_draft_loads_nothing_remote_without_consent_and_loses_nothing(ann: Person) -> None:
+    written = '<p onclick="x()">Look: <img src="http://tracker.example/x.png" alt="x"></p>'
+    path = f"/v1/drafts/{_draft(ann, html=written)['id']}"
+    read = ann.get(path)
+    assert "tracker.example" not in read["html"]
+    assert (read["html_source"], read["blocked_remote"]) == (written, True)
+    consented = ann.get(path, remote="true")
+    assert 'src="http://tracker.example/x.png"' in consented["html"]
+    assert "onclick" not in consented["html"]
+    assert (consented["html_source"], consented["blocked_remote"]) == (written, False)
+    changed = ann.http.patch(path, json={"subject": "Newer"}, headers={"If-Match": "1"})
+    assert changed.status_code == 200
+    assert ann.get(path)["html_source"] == written
+    stale = ann.http.patch(path, json={"subject": "Mine"}, headers={"If-Match": "1"}).json()["draft"]
+    assert "tracker.example" not in stale["html"]
+    assert stale["html_source"] == written
+
+
+def test_a_draft_without_html_has_no_source_of_it(ann: Person) -> None:
+    read = ann.get(f"/v1/drafts/{_draft(ann)['id']}")
+    assert (read["html"], read["html_source"], read["blocked_remote"]) == (None, None, False)
 
 
 def test_a_change_keeps_what_it_does_not_name(ann: Person) -> None:
@@ -225,6 +252,20 @@ def test_a_file_is_announced_sent_completed_and_attached(house: House, ann: Pers
     assert len(ann.get(f"/v1/drafts/{draft['id']}")["attachments"]) == 1
     assert _patch(ann, draft, 2, attachment_ids=[]).status_code == 200
     assert ann.get(f"/v1/drafts/{draft['id']}")["attachments"] == []
+
+
+def test_a_signed_address_says_when_it_ends_within_the_hour(ann: Person) -> None:
+    began = int(time.time())
+    upload = _upload(ann, b"12345")["upload"]
+    attached = _upload(ann, b"12345")
+    ann.http.put(attached["upload"]["url"], content=b"12345")
+    ann.post(f"/v1/attachments/{attached['id']}/complete")
+    draft = _draft(ann, attachment_ids=[attached["id"]])
+    (shown,) = ann.get(f"/v1/drafts/{draft['id']}")["attachments"]
+    expiries = [int(parse_qs(one["url"].partition("?")[2])["expires"][0]) for one in (upload, shown)]
+    assert expiries[0] * 1000 == unix_ms(upload["expires_at"])
+    for expires in expiries:
+        assert began + HOUR_S - SAME_FOR_S < expires <= int(time.time()) + HOUR_S
 
 
 def test_what_one_has_already_need_not_travel_but_anothers_must(ann: Person, bob: Person) -> None:

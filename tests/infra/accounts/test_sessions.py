@@ -16,7 +16,14 @@ from gateways.accounts import (
     SignInThrottledError,
 )
 from infra.accounts.hashing import NOBODYS, PasswordHashing
-from infra.accounts.sessions import DAY_MS, MAX_SESSIONS, REMEMBERED_S, PostgresSessions
+from infra.accounts.sessions import (
+    DAY_MS,
+    MAX_SESSIONS,
+    REMEMBERED_S,
+    SEEN_EVERY_MS,
+    SESSION_MS,
+    PostgresSessions,
+)
 from infra.store.lane import LaneClosedError
 from tests.infra.accounts.given_accounts import PASSWORD, GivenAccounts
 
@@ -288,3 +295,37 @@ def test_who_waits_too_long_for_a_turn_is_told_to_come_back() -> None:
     hashing = PasswordHashing(at_once=1, patience_s=0.0)
     with hashing._turn(), pytest.raises(SignInThrottledError):
         hashing.verify(None, PASSWORD)
+
+
+def test_of_many_tokens_those_are_told_that_ended(accounts: GivenAccounts, other_process: GivenAccounts) -> None:
+    for name in ("stands", "leaves", "shut-out"):
+        accounts.given(f"{name}@example.test")
+    stands, leaves, shut = (accounts.sign_in(f"{name}@example.test") for name in ("stands", "leaves", "shut-out"))
+    tokens = [stands.token, leaves.token, shut.token]
+    assert accounts.sessions.ended(tokens) == set()
+    other_process.sessions.end_session(leaves.account.account_id, leaves.session_id)
+    other_process.administration.suspend(other_process.accounts.at("shut-out@example.test"))
+    assert accounts.sessions.ended([*tokens, "no token"]) == {leaves.token, shut.token, "no token"}
+    assert accounts.sessions.authenticate(leaves.token) is None
+    assert accounts.sessions.ended([]) == set()
+
+
+def test_a_session_that_ran_out_has_ended(accounts: GivenAccounts) -> None:
+    clock = Clock()
+    sessions = sessions_at(accounts, clock)
+    accounts.given("runs-out@example.test")
+    token = sessions.sign_in("runs-out@example.test", PASSWORD, client="", network_address="192.0.2.7").token
+    assert sessions.ended([token]) == set()
+    clock.seconds += SESSION_MS / 1000 + 1
+    assert sessions.ended([token]) == {token}
+
+
+def test_whoever_waits_is_seen(accounts: GivenAccounts) -> None:
+    clock = Clock()
+    sessions = sessions_at(accounts, clock)
+    accounts.given("seen@example.test")
+    began = sessions.sign_in("seen@example.test", PASSWORD, client="", network_address="192.0.2.7")
+    clock.seconds += SEEN_EVERY_MS / 1000 + 1
+    assert sessions.ended([began.token]) == set()
+    (session,) = sessions.list_sessions(began.account.account_id)
+    assert session.last_seen_at >= session.created_at + SEEN_EVERY_MS
