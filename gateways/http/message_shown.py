@@ -9,7 +9,7 @@ from gateways.http.downloads import INLINE_TYPES, download
 from gateways.http.operations import Answer, Call, Id, Operation, Read
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, Authentication, HeaderField, MessageOpened, MessageShown
-from gateways.http.signed_addresses import require_signed, signed_until
+from gateways.http.signed_addresses import require_let_in, require_signed, signed_until
 from gateways.http.stored_mail import StoredMail, message_row, open_mail, server_part
 from gateways.mail_objects import read_mail
 from gateways.mime import show
@@ -87,7 +87,8 @@ def _reader_of(call: Call[AttachmentQuery, None]) -> MailboxId:
         expires=asked.expires,
         signature=asked.signature,
     )
-    return MailboxId(asked.mailbox)
+    require_let_in(call.parts, mailbox_id := MailboxId(asked.mailbox))
+    return mailbox_id
 
 
 def shown_attachment(call: Call[Any, Any], message_id: str, one: Attachment) -> AttachmentShown:

@@ -21,7 +21,7 @@ from gateways.http.requests import (
     require_announced,
 )
 from gateways.http.responses import send_answer
-from gateways.http.signed_addresses import require_signed
+from gateways.http.signed_addresses import require_let_in, require_signed
 
 if TYPE_CHECKING:
     from gateways.http.app import HttpApp
@@ -76,6 +76,7 @@ class UploadRoute:
         upload = self._parts.uploads.find(upload_id)
         if upload is None:
             raise ProblemError("attachment_unknown")
+        require_let_in(self._parts, upload.mailbox_id)
         return upload
 
     async def _take(self, upload: Upload, spool: Spool, receive: Receive) -> None:

@@ -2,6 +2,7 @@
 
 from psycopg.rows import class_row
 
+from domain.ids import MailboxId
 from gateways.accounts import Account, AccountUnknownError
 from infra.accounts.outages import Connect, told_as_unavailable
 from infra.accounts.said import canonical, is_id
@@ -10,6 +11,10 @@ _COLUMNS = "account_id, mailbox_id, address, state, created_at, role"
 _BY_ID = f"SELECT {_COLUMNS} FROM accounts WHERE account_id = %s"  # noqa: S608 - constants only
 _BY_ADDRESS = f"SELECT {_COLUMNS} FROM accounts WHERE canonical = %s"  # noqa: S608
 _PAGE = f"SELECT {_COLUMNS} FROM accounts WHERE (created_at, account_id) > (%s, %s)"  # noqa: S608
+_IS_OPEN = (
+    "SELECT FROM accounts a JOIN mailboxes b USING (mailbox_id)"
+    " WHERE a.mailbox_id = %s AND a.state = 'open' AND NOT b.erased"
+)
 _USAGE = "SELECT used_bytes, quota_bytes FROM mailboxes WHERE mailbox_id = %s"
 _PAGE += " ORDER BY created_at, account_id LIMIT %s"
 
@@ -24,6 +29,12 @@ class PostgresAccounts:
     def find(self, account_id: str) -> Account | None:
         """The account of this id; None where there is none."""
         return self._one(_BY_ID, account_id) if is_id(account_id) else None
+
+    @told_as_unavailable
+    def is_open(self, mailbox_id: MailboxId) -> bool:
+        """Whether its owner is let in; see `Accounts.is_open`."""
+        with self._connect() as connection:
+            return connection.execute(_IS_OPEN, (mailbox_id,)).fetchone() is not None
 
     @told_as_unavailable
     def at(self, address: str) -> Account:
