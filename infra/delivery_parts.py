@@ -109,6 +109,7 @@ class DeliveryParts:
                 connect=self._parts.connect,
                 appender=self._parts.lane,
                 blobs=self._parts.blobs,
+                keys=self._parts.keys,
                 letters=self.dead_letters,
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,

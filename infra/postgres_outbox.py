@@ -41,7 +41,7 @@ _SUBMISSION = (
     "SELECT m.blob, s.recipients::text, s.created_seq FROM mailboxes b"
     " JOIN submissions s ON s.mailbox_id = b.mailbox_id AND s.generation = b.generation"
     " JOIN messages m ON m.mailbox_id = b.mailbox_id AND m.generation = b.generation AND m.message_id = s.message_id"
-    " WHERE b.mailbox_id = %s AND s.submission_id = %s"
+    " WHERE b.mailbox_id = %s AND s.submission_id = %s AND NOT b.erased"
 )
 _POSTPONE = (
     "UPDATE sending SET due_at = %s, attempts = attempts + 1, failures = %s, error = %s"
@@ -108,7 +108,7 @@ class PostgresOutbox:
             return None
 
     def _read(self, connection: Connection[Any], row: tuple[str, str, int, int, int]) -> Sending | None:
-        """The submission as it stands; none, and no more of it, where its mailbox's or message's key is gone."""
+        """The submission as it stands; none, and no more of it, where its mailbox or its message's key is gone."""
         mailbox_id, submission_id, claimed_at, attempts, failures = row
         found = connection.execute(_SUBMISSION, (mailbox_id, submission_id)).fetchone()
         statuses = msgspec.json.decode(found[1], type=list[RecipientStatus]) if found is not None else []

@@ -28,6 +28,8 @@ from gateways.blobs import Blobs
 from infra import blob_references
 from infra.blob_collector import collect
 from infra.dead_letters import DeadLetters
+from infra.erasing import finish_erasures
+from infra.keys import Keys
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
 
@@ -162,6 +164,7 @@ def duties(
     connect: Connect,
     appender: Appender,
     blobs: Blobs,
+    keys: Keys,
     letters: DeadLetters,
     trash_days: int = 30,
     repeat_days: int = 7,
@@ -174,6 +177,7 @@ def duties(
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
+        Duty("finish erasures", 60, partial(finish_erasures, connect=connect, keys=keys)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
         Duty(

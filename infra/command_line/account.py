@@ -103,10 +103,16 @@ def resume(address: Address) -> None:
 @application.command()
 def close(
     address: Address,
-    erase: Annotated[bool, typer.Option("--erase", help="Destroy the mailbox's key, for ever.")] = False,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Destroy the mailbox's key and all its mail, for ever.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
-    """Close an account; its mail stays, `resume` opens it again, unless erased. Nobody else gets its address."""
+    """Close an account; its mail stays, `resume` opens it again, unless erased. Nobody else gets its address.
+
+    Erasing destroys the mailbox's key at once; what else is stored of it (lists, search, files that nobody else holds)
+    the running service removes: within minutes, files after LEDGERMAIL_BLOB_GRACE_HOURS.
+    """
     with _parts() as parts:
         account = parts.accounts.at(address)
         if erase:
@@ -155,7 +161,8 @@ def _password(from_stdin: bool) -> str:
 def _require_typed(account: Account, *, yes: bool) -> None:
     if yes:
         return
-    typer.echo(f"The mail of {account.address} will be unreadable for ever, in every copy and backup of the database.")
+    typer.echo(f"The mail of {account.address} will be gone for ever: here, and from the log in every copy of it.")
+    typer.echo("Backups made before now still hold its files and lists: delete them, too.")
     if typer.prompt("Type the address to go on") != account.address:
         raise OperatorError("nothing was erased")
 

@@ -166,7 +166,7 @@ def test_what_a_sender_could_repeat_is_kept_for_the_window(office: PostOffice, c
 def test_all_duties_can_be_called_with_nothing_to_do(office: PostOffice, clock: Clock) -> None:
     connect = office.pool.connection
     letters = DeadLetters(connect, queue=office.queue, blobs=office.blobs, hostname="mx.example.test", clock_ms=clock)
-    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters)
+    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, keys=office.keys, letters=letters)
     assert [duty.run_due(clock()) for duty in made] == [0] * len(made)
 
 
@@ -224,7 +224,7 @@ def test_a_duty_that_takes_its_time_holds_up_no_other() -> None:
 def test_objects_are_collected_in_a_thread_of_their_own(office: PostOffice, clock: Clock) -> None:
     connect = office.pool.connection
     letters = DeadLetters(connect, queue=office.queue, blobs=office.blobs, hostname="mx.example.test", clock_ms=clock)
-    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters)
+    made = duties(connect=connect, appender=office.lane, blobs=office.blobs, keys=office.keys, letters=letters)
     assert [duty.name for duty in made if duty.has_own_thread] == ["collect blobs"]
 
 
