@@ -32,6 +32,7 @@ from infra.erasing import finish_erasures
 from infra.keys import Keys
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
+from infra.uploads import expire_uploads
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
@@ -178,6 +179,7 @@ def duties(
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
         Duty("finish erasures", 60, partial(finish_erasures, connect=connect, keys=keys)),
+        Duty("expire uploads", 300, partial(expire_uploads, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
         Duty(

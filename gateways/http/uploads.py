@@ -105,7 +105,8 @@ class UploadRoute:
         name = attachment_blob_name(sha256)
         self._parts.touch({name: upload.size})
         self._parts.blobs.commit(spool, name)
-        self._parts.uploads.arrived(upload.upload_id, sha256)
+        if not self._parts.uploads.arrived(upload.upload_id, sha256):
+            raise ProblemError("attachment_unknown")
         return Arrived(upload.upload_id, upload.size, sha256)
 
 
