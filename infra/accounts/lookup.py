@@ -1,5 +1,7 @@
 """Looking accounts up by id, by address, and in order."""
 
+from collections.abc import Sequence
+
 from psycopg.rows import class_row
 
 from domain.ids import MailboxId
@@ -15,6 +17,7 @@ _IS_OPEN = (
     "SELECT FROM accounts a JOIN mailboxes b USING (mailbox_id)"
     " WHERE a.mailbox_id = %s AND a.state = 'open' AND NOT b.erased"
 )
+_ERASED = "SELECT mailbox_id FROM mailboxes WHERE mailbox_id = ANY (%s) AND erased"
 _USAGE = "SELECT used_bytes, quota_bytes FROM mailboxes WHERE mailbox_id = %s"
 _PAGE += " ORDER BY created_at, account_id LIMIT %s"
 
@@ -55,6 +58,13 @@ class PostgresAccounts:
         place = (after.created_at, after.account_id) if after else (0, "")
         with self._connect() as connection, connection.cursor(row_factory=class_row(Account)) as cursor:
             return cursor.execute(_PAGE.encode(), (*place, limit)).fetchall()
+
+    @told_as_unavailable
+    def erased(self, accounts: Sequence[Account]) -> set[MailboxId]:
+        """The mailboxes of those of these accounts that were erased; their state says no more than `closed`."""
+        with self._connect() as connection:
+            found = connection.execute(_ERASED, ([account.mailbox_id for account in accounts],)).fetchall()
+        return {MailboxId(mailbox_id) for (mailbox_id,) in found}
 
     @told_as_unavailable
     def usage(self, account: Account) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from domain.quota import MAX_BYTES
 from domain.refusals import DomainRefusal
 from domain.times import rfc3339
 from gateways.accounts import Account, AccountsUnavailableError
@@ -61,9 +62,11 @@ def list_all() -> None:
     with _parts() as parts:
         page = parts.accounts.page()
         while page:
+            erased = parts.accounts.erased(page)
             for account in page:
+                state = "erased" if account.mailbox_id in erased else account.state
                 since = rfc3339(account.created_at)
-                _add(table, account.address, account.state, account.account_id, account.mailbox_id, since)
+                _add(table, account.address, state, account.account_id, account.mailbox_id, since)
             page = parts.accounts.page(page[-1])
     _show(table)
 
@@ -171,7 +174,10 @@ def _bytes(size: str) -> int:
     match = _SIZE.fullmatch(size.strip())
     if match is None:
         raise OperatorError(f"{size[:40]!r} is no size: bytes, or as in 500M or 15G")
-    return int(match[1]) * _FACTORS[match[2].lower()]
+    found = int(match[1]) * _FACTORS[match[2].lower()]
+    if found > MAX_BYTES:
+        raise OperatorError(f"{size[:40]!r} is more than a mailbox can be allowed, {MAX_BYTES} bytes")
+    return found
 
 
 def _table(*columns: str) -> Table:
