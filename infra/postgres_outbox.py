@@ -38,7 +38,7 @@ _LEASE = (
     " RETURNING s.mailbox_id, s.submission_id, s.claimed_at, s.attempts, s.failures"
 )
 _SUBMISSION = (
-    "SELECT m.blob, s.recipients::text, s.created_seq FROM mailboxes b"
+    "SELECT m.blob, s.recipients::text, s.created_seq, m.size FROM mailboxes b"
     " JOIN submissions s ON s.mailbox_id = b.mailbox_id AND s.generation = b.generation"
     " JOIN messages m ON m.mailbox_id = b.mailbox_id AND m.generation = b.generation AND m.message_id = s.message_id"
     " WHERE b.mailbox_id = %s AND s.submission_id = %s AND NOT b.erased"
@@ -122,6 +122,7 @@ class PostgresOutbox:
             submission_id=SubmissionId(submission_id),
             claimed_at=claimed_at,
             blob=found[0],
+            size_bytes=found[3],
             mail_from=queued.personal.mail_from,
             recipients=queued.personal.recipients,
             statuses=tuple(status.status for status in statuses),
