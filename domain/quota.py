@@ -5,6 +5,9 @@ from domain.quota_levels import level_passed
 from domain.refusals import MailboxFullError
 from domain.rows import MailboxRow
 
+MAX_BYTES = 2**53 - 1
+"""The most that a mailbox may be allowed: what every client's numbers can hold (RFC 8259 section 6)."""
+
 
 def state(used_bytes: int, limit_bytes: int) -> str:
     """`ok`, `warn80`, `warn90`, `warn95`, or `read_only` once the quota is used up."""

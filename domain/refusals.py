@@ -38,7 +38,7 @@ class MailboxFullError(DomainRefusal):
 
 
 class QuotaInvalidError(DomainRefusal):
-    """A quota is a number of bytes from 0 up."""
+    """A quota is a number of bytes from 0 to 2^53 - 1."""
 
     code: ClassVar[str] = "quota_invalid"
 

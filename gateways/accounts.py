@@ -183,6 +183,10 @@ class Accounts(Protocol):
         """The account of this id; None where there is none."""
         ...
 
+    def is_open(self, mailbox_id: MailboxId) -> bool:
+        """Whether the owner of this mailbox is let in: not where the account is suspended, closed or erased."""
+        ...
+
 
 class Sessions(Protocol):
     """Signing in, and what a token stands for."""

@@ -28,6 +28,7 @@ from infra.accounts.registration import PostgresRegistration
 from infra.accounts.sessions import PostgresSessions
 from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
+from infra.data_folder import make_data_folder
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_blobs import FileBlobs
@@ -87,7 +88,7 @@ class Parts:
         Raises:
             OperatorError: one line that says why it cannot be used.
         """
-        self.settings.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_data_folder(self.settings)
         try:
             if self.settings.database_url is not None:
                 return _usable(self.settings.database_url)

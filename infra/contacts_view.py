@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from domain.events import RecordedEvent
 from domain.ids import MailboxId
+from infra.erasing import is_erased
 from infra.views.database import Database
 from projections.contacts import MAX_SUGGESTIONS, Correspondent, correspondents, score
 
@@ -37,7 +38,10 @@ class ContactsView:
         return applied_seq
 
     def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
-        """Add what these events tell."""
+        """Add what these events tell; of an erased mailbox nothing stays."""
+        if is_erased(connection, mailbox_id):
+            self.forget(connection, mailbox_id)
+            return events[-1].seq
         found = list(correspondents(events).values())
         if found:
             connection.execute(
@@ -57,7 +61,7 @@ class ContactsView:
         """Nothing lies outside the database."""
 
     def forget(self, connection: Connection[Any], mailbox_id: MailboxId) -> None:
-        """Take the view's rows of a mailbox away, to be made again in the same transaction."""
+        """Take the view's rows of a mailbox away: for good, or to be made again in the same transaction."""
         connection.execute("DELETE FROM correspondents WHERE mailbox_id = %s", (mailbox_id,))
 
 

@@ -115,6 +115,7 @@ class DeliveryParts:
                 connect=self._parts.connect,
                 appender=self._parts.lane,
                 blobs=self._parts.blobs,
+                keys=self._parts.keys,
                 letters=self.dead_letters,
                 notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,

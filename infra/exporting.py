@@ -20,7 +20,8 @@ from domain.ids import MailboxId
 from domain.rows import MessageRow
 from domain.times import rfc3339
 from gateways.blobs import BlobMissingError, Blobs
-from gateways.mail_objects import MailAlteredError, read_mail
+from gateways.mail_objects import MailAlteredError
+from gateways.told_mail import read_told_mail, told_mail
 from infra.durable_files import flush, flush_folder
 from infra.mail_files import MBOX_SUFFIXES
 from infra.maildir import MaildirTree
@@ -87,27 +88,37 @@ class Mailbag(msgspec.Struct, frozen=True):
         by_id: dict[str, tuple[str | None, str]] = {label_id: (parent, name) for label_id, parent, name in rows}
         return {label_id: "/".join(_path(label_id, by_id)) for label_id in by_id}
 
-    def messages(self, until: int, progress: Progress) -> Iterator[tuple[MessageRow, bytes]]:
-        """Each live message with its trace block, in the order of their delivery."""
+    def messages(self, until: int, progress: Progress) -> Iterator[tuple[MessageRow, MessageServer | None]]:
+        """Each live message with what the server noted when it came, in the order of their delivery."""
         read_json_as_raw(self.connection)
         seq = 0
         while seq < until:
             batch = self.reader.batch(self.mailbox_id, seq, limit=BATCH_EVENTS)
-            traces = {
-                recorded.seq: event.server.trace.encode() if isinstance(event.server, MessageServer) else b""
+            noted = {
+                recorded.seq: event.server if isinstance(event.server, MessageServer) else None
                 for recorded in batch
                 if isinstance(event := recorded.event, MessageDelivered) and recorded.seq <= until
             }
-            rows = self.connection.execute(_OF_ORIGINS.encode(), (self.mailbox_id, list(traces))).fetchall()
+            rows = self.connection.execute(_OF_ORIGINS.encode(), (self.mailbox_id, list(noted))).fetchall()
             for values in rows:
                 row = MESSAGES.row(values)
-                yield row, traces[row.delivered_seq]
+                yield row, noted[row.delivered_seq]
             seq = batch[-1].seq if batch else until
             progress(min(seq, until), until)
 
-    def raw(self, row: MessageRow, trace: bytes) -> bytes:
+    def raw(self, row: MessageRow, server: MessageServer | None) -> bytes:
         """The message as `/raw` gives it. Raises: BlobMissingError, MailAlteredError."""
-        return trace + read_mail(self.blobs, row.blob)
+        trace = server.trace.encode() if server is not None else b""
+        return trace + read_told_mail(self.blobs, row.blob, told_mail(row.size, server))
+
+
+def unlike_the_log(bag: Mailbag, progress: Progress = lambda _done, _all: None) -> Iterator[tuple[MessageRow, str]]:
+    """Each live message whose bytes are not, or no longer, what the log tells of, and why."""
+    for row, server in bag.messages(bag.head(), progress):
+        try:
+            bag.raw(row, server)
+        except (BlobMissingError, MailAlteredError) as error:
+            yield row, f"{type(error).__name__}: {error}"
 
 
 def _path(label_id: str, by_id: dict[str, tuple[str | None, str]]) -> tuple[str, ...]:
@@ -125,9 +136,9 @@ def export_files(bag: Mailbag, folder: Path, progress: Progress = lambda _done, 
     (folder / "messages").mkdir(parents=True, exist_ok=True)
     exported = Exported()
     with _Manifest(folder / MANIFEST, bag) as manifest:
-        for row, trace in bag.messages(manifest.head, progress):
+        for row, server in bag.messages(manifest.head, progress):
             name = f"messages/{row.message_id}.eml"
-            if _put(bag, folder / name, row, trace, exported):
+            if _put(bag, folder / name, row, server, exported):
                 manifest.add(row, name)
     return exported
 
@@ -136,11 +147,11 @@ def export_maildir(bag: Mailbag, folder: Path, progress: Progress = lambda _done
     """A Maildir whose folders (Maildir++) are the labels, INBOX at the top; a message of several labels is linked."""
     exported, maildir = Exported(), MaildirTree(folder)
     with _Manifest(folder / MANIFEST, bag) as manifest:
-        for row, trace in bag.messages(manifest.head, progress):
+        for row, server in bag.messages(manifest.head, progress):
             stem = f"{max(row.received_at, 0) // 1000}.{row.message_id}.ledgermail"
             paths = sorted({manifest.paths.get(label, label) for label in row.labels})
             first, *others = [maildir.place(path, stem, tuple(row.keywords)) for path in paths]
-            if _put(bag, first, row, trace, exported):
+            if _put(bag, first, row, server, exported):
                 for other in others:
                     _link(first, other)
                 manifest.add(row, str(first.relative_to(folder)))
@@ -160,9 +171,9 @@ def export_mbox(bag: Mailbag, target: Path, progress: Progress = lambda _done, _
     """One mbox (mboxrd: `From ` in bodies quoted) with the messages' own line ends; the manifest is beside it."""
     exported, unfinished = Exported(), target.with_name(target.name + ".part")
     with _Manifest(target.with_name(target.name + ".manifest.json"), bag) as manifest, unfinished.open("wb") as file:
-        for row, trace in bag.messages(manifest.head, progress):
+        for row, server in bag.messages(manifest.head, progress):
             try:
-                raw = bag.raw(row, trace)
+                raw = bag.raw(row, server)
             except (BlobMissingError, MailAlteredError) as error:
                 exported.failures.append((row.message_id, str(error)))
                 continue
@@ -183,13 +194,13 @@ def _write_mbox(file: IO[bytes], row: MessageRow, raw: bytes) -> None:
     file.write(b"\r\n" if raw.endswith(b"\n") else b"\r\n\r\n")
 
 
-def _put(bag: Mailbag, path: Path, row: MessageRow, trace: bytes, exported: Exported) -> bool:
+def _put(bag: Mailbag, path: Path, row: MessageRow, server: MessageServer | None, exported: Exported) -> bool:
     """Write a message under its name unless it lies there whole; false where it cannot be read."""
     if path.exists() and path.stat().st_size == row.size:
         exported.there += 1
         return True
     try:
-        raw = bag.raw(row, trace)
+        raw = bag.raw(row, server)
     except (BlobMissingError, MailAlteredError) as error:
         exported.failures.append((row.message_id, f"{type(error).__name__}: {error}"))
         return False

@@ -38,10 +38,10 @@ _LEASE = (
     " RETURNING s.mailbox_id, s.submission_id, s.claimed_at, s.attempts, s.failures"
 )
 _SUBMISSION = (
-    "SELECT m.blob, s.recipients::text, s.created_seq FROM mailboxes b"
+    "SELECT m.blob, s.recipients::text, s.created_seq, m.size FROM mailboxes b"
     " JOIN submissions s ON s.mailbox_id = b.mailbox_id AND s.generation = b.generation"
     " JOIN messages m ON m.mailbox_id = b.mailbox_id AND m.generation = b.generation AND m.message_id = s.message_id"
-    " WHERE b.mailbox_id = %s AND s.submission_id = %s"
+    " WHERE b.mailbox_id = %s AND s.submission_id = %s AND NOT b.erased"
 )
 _POSTPONE = (
     "UPDATE sending SET due_at = %s, attempts = attempts + 1, failures = %s, error = %s"
@@ -108,7 +108,7 @@ class PostgresOutbox:
             return None
 
     def _read(self, connection: Connection[Any], row: tuple[str, str, int, int, int]) -> Sending | None:
-        """The submission as it stands; none, and no more of it, where its mailbox's or message's key is gone."""
+        """The submission as it stands; none, and no more of it, where its mailbox or its message's key is gone."""
         mailbox_id, submission_id, claimed_at, attempts, failures = row
         found = connection.execute(_SUBMISSION, (mailbox_id, submission_id)).fetchone()
         statuses = msgspec.json.decode(found[1], type=list[RecipientStatus]) if found is not None else []
@@ -122,6 +122,7 @@ class PostgresOutbox:
             submission_id=SubmissionId(submission_id),
             claimed_at=claimed_at,
             blob=found[0],
+            size_bytes=found[3],
             mail_from=queued.personal.mail_from,
             recipients=queued.personal.recipients,
             statuses=tuple(status.status for status in statuses),

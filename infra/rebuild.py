@@ -17,6 +17,7 @@ from psycopg import Connection, sql
 from domain.ids import MailboxId
 from domain.mailbox_state import MailboxState, difference
 from domain.rows import MailboxRow, RowsMissingError
+from infra.erasing import is_cleared, is_erased, left_behind
 from infra.operator_errors import OperatorError
 from infra.rebuild_ahead import Batch, Folded, ReadAhead, laid_over, load, prepare
 from infra.rebuild_comparison import compare
@@ -92,11 +93,13 @@ def rebuild_mailbox(
 def verify_mailbox(conninfo: str, reader: StreamReader, mailbox_id: MailboxId) -> list[str]:
     """Every difference between the stored rows and the fold of the log in memory (must be none).
 
-    Of a mailbox whose key was destroyed the log tells nothing.
+    Of a mailbox whose key was destroyed the log tells nothing: of one that was erased nothing may be left, either, once
+    its erasure has come to its end.
     """
-    if is_unreadable(reader, mailbox_id):
-        return []
     with psycopg.connect(conninfo) as connection:
+        with connection.transaction():
+            if is_erased(connection, mailbox_id) or is_unreadable(reader, mailbox_id):
+                return left_behind(connection, mailbox_id) if is_cleared(connection, mailbox_id) else []
         stored = stored_rows(connection, mailbox_id)
     head = stored["mailbox"][""]["head"]
     return difference(MailboxState.replay(reader.recorded(mailbox_id, until=head)).rows(), stored)

@@ -217,7 +217,9 @@ def _announce_restored(conninfo: str, keys: FileKeys, mark: _Mark, *, restored: 
     lane = Lane(conninfo, keys)
     try:
         for start in range(0, len(found), AT_ONCE):
-            _announce(lane, [MailboxId(row[0]) for row in found[start : start + AT_ONCE]], keys, mark, restored)
+            some = [MailboxId(row[0]) for row in found[start : start + AT_ONCE]]
+            _announce(lane, some, keys, mark, restored)
+            _mark_erased(conninfo, [mailbox_id for mailbox_id in some if keys.get(mailbox_id) is None])
             progress("mailboxes", restored.mailboxes + restored.erased, len(found))
     finally:
         lane.close()
@@ -237,3 +239,11 @@ def _announce(lane: Lane, mailboxes: list[MailboxId], keys: FileKeys, mark: _Mar
         except Refusal as refusal:
             raise BackupError(f"mailbox {mailbox_id} cannot be restored: {refusal}") from refusal
         restored.mailboxes += 1
+
+
+def _mark_erased(conninfo: str, mailboxes: list[MailboxId]) -> None:
+    """What the backup still has of those whose keys are destroyed is nobody's to read: the service removes it."""
+    with psycopg.connect(conninfo, autocommit=True) as connection, connection.transaction():
+        connection.execute("UPDATE mailboxes SET erased = true WHERE mailbox_id = ANY (%s)", (mailboxes,))
+        connection.execute("UPDATE accounts SET state = 'closed' WHERE mailbox_id = ANY (%s)", (mailboxes,))
+        connection.execute("UPDATE directory SET state = 'closed' WHERE mailbox_id = ANY (%s)", (mailboxes,))

@@ -74,6 +74,7 @@ class DocumentHeap:
         self._upserts: list[SearchDocument] = []
         self._deletes: list[tuple[MailboxId, MessageId]] = []
         self._cursors: dict[MailboxId, int] = {}
+        self._forgotten: set[MailboxId] = set()
         self._bytes = 0
 
     @property
@@ -104,12 +105,21 @@ class DocumentHeap:
         """Gather the removal of messages."""
         self._deletes += [(mailbox_id, message_id) for message_id in message_ids]
 
+    def forget(self, mailbox_id: MailboxId) -> None:
+        """Gather that the whole mailbox goes, with what was gathered of it."""
+        self._upserts = [one for one in self._upserts if one.mailbox_id != mailbox_id]
+        self._forgotten.add(mailbox_id)
+
     def reach(self, mailbox_id: MailboxId, seq: int) -> None:
         """With what was gathered until now a mailbox stands at this seq."""
         self._cursors[mailbox_id] = seq
 
     def settle(self) -> None:
         """Commit to the index: durable on return. Raises: ViewUnavailableError."""
+        forgotten, self._forgotten = self._forgotten, set()
+        with told_as_unavailable():
+            for mailbox_id in sorted(forgotten):
+                self._index.drop_mailbox(mailbox_id)
         cursors, self._cursors = self._cursors, {}
         if cursors:
             self._give(cursors)

@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 
 from domain.ids import MailboxId
 from domain.rows import MessageRow
+from infra.erasing import is_erased
 from infra.rebuild import is_unreadable
 from infra.search_documents import MESSAGES_AT_ONCE, ROW_COLUMNS, DocumentHeap
 from infra.store.reading import StreamReader
@@ -40,13 +41,15 @@ class SearchScan:
     def go_on(self, mailbox_id: MailboxId, since: int) -> int:
         """Gather the next messages that were changed last after `since`; the seq up to which that was done.
 
-        Of a mailbox whose key was destroyed nothing: what its rows still say of an erased person is not found again.
+        Of a mailbox that was erased or whose key was destroyed nothing, and what the index has of it goes: what its
+        rows still say of an erased person is not found again.
 
         Raises:
             KeyMissingError, ViewUnavailableError.
         """
         head = self._head(mailbox_id)  # before the rows: what comes between is gathered, too, and again
-        if is_unreadable(self._reader, mailbox_id):
+        if is_erased(self._connection, mailbox_id) or is_unreadable(self._reader, mailbox_id):
+            self._heap.forget(mailbox_id)
             self._heap.reach(mailbox_id, head)
             return head
         rows = self._changed(mailbox_id, since)

@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 from domain.events import MessageDelivered, RecordedEvent, ThreadsJoined
 from domain.ids import MailboxId, MessageId
 from domain.rows import MessageRow
+from infra.erasing import is_erased
 from infra.search_documents import MESSAGES_AT_ONCE, ROW_COLUMNS, DocumentHeap, Extract, told_as_unavailable
 from infra.store.row_tables import MESSAGES
 from projections.search import SearchIndex
@@ -56,8 +57,13 @@ class SearchView:
     def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
         """Gather the documents of the messages that these events touch, until the heap is full.
 
-        What a single event touches may be more: all but the last of it is given to the index before its cursor.
+        What a single event touches may be more: all but the last of it is given to the index before its cursor. Of an
+        erased mailbox all goes.
         """
+        if is_erased(connection, mailbox_id):
+            self._heap.forget(mailbox_id)
+            self._heap.reach(mailbox_id, events[-1].seq)
+            return events[-1].seq
         reached = events[0].seq - 1
         for some, touched in _portions(events):
             if self._heap.is_full:

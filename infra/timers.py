@@ -31,10 +31,13 @@ from gateways.queue import QueueUnavailableError
 from infra import blob_references
 from infra.blob_collector import collect
 from infra.dead_letters import DeadLetters
+from infra.erasing import finish_erasures
+from infra.keys import Keys
 from infra.owner_notices import tell_owners
 from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
+from infra.uploads import expire_uploads
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
@@ -163,6 +166,7 @@ def duties(
     connect: Connect,
     appender: Appender,
     blobs: Blobs,
+    keys: Keys,
     letters: DeadLetters,
     notices: QuotaNotices,
     trash_days: int = 30,
@@ -177,6 +181,8 @@ def duties(
         Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
+        Duty("finish erasures", 60, partial(finish_erasures, connect=connect, keys=keys)),
+        Duty("expire uploads", 300, partial(expire_uploads, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
         Duty(

@@ -33,7 +33,7 @@ class EventWords:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self._labels: dict[str, str] = {}
+        self._labels: dict[str, tuple[str, str | None]] = {}  # id → leaf name, parent
 
     def line(self, recorded: RecordedEvent) -> EventLine:
         """The event's line; what its keys were destroyed for is redacted."""
@@ -45,22 +45,31 @@ class EventWords:
 
     def learn(self, recorded: RecordedEvent) -> None:
         """Note what an event that is not shown says of labels."""
-        if isinstance(recorded.event, e.LabelCreated | e.LabelChanged):
-            self._labels[recorded.event.label_id] = recorded.event.name
+        if isinstance(event := recorded.event, e.LabelCreated | e.LabelChanged):
+            self._labels[event.label_id] = (event.name, event.parent_id)
 
     def _actor(self, who: Who) -> str:
         return self._owner if who.actor in ("owner", "user") else who.actor or "system"
 
     def _what(self, event: Event, redacted: bool) -> str:
         if isinstance(event, e.LabelCreated | e.LabelChanged):
-            self._labels[event.label_id] = event.name
+            self._labels[event.label_id] = (event.name, event.parent_id)
         tell = _TELLING.get(type(event))
         told = tell(self, event) if tell is not None else _plain(event)
         return f"{told} [redacted]" if redacted else told
 
     def names(self, label_ids: tuple[LabelId, ...]) -> str:
-        """Labels by name."""
-        return ", ".join(self._labels.get(label_id, label_id) for label_id in label_ids)
+        """Labels by their paths."""
+        return ", ".join(map(self._path, label_ids))
+
+    def _path(self, label_id: str) -> str:
+        names: dict[str, str] = {}
+        above: str | None = label_id
+        while above is not None and above in self._labels and above not in names:
+            name, parent = self._labels[above]
+            names[above] = name
+            above = parent
+        return "/".join(reversed(names.values())) or label_id
 
     def delivered(self, event: e.MessageDelivered) -> str:
         """`delivered "Subject" from bob@example.org into INBOX`."""
@@ -91,6 +100,11 @@ def _submission(_words: EventWords, event: e.SubmissionQueued) -> str:
     return f"sent {event.message_id}{to}{more} as {event.submission_id}, leaving at {event.send_at}"
 
 
+def _signed_in(_words: EventWords, event: e.SignedIn) -> str:
+    from_ = f" from {event.address}" if event.address else ""
+    return f"signed in{from_}" + (f" with {event.client}" if event.client else "")
+
+
 def _report(_words: EventWords, event: e.RecipientReported) -> str:
     personal = event.personal
     whom = personal.address if personal else f"recipient {event.recipient}"
@@ -105,8 +119,8 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.MessageDelivered: EventWords.delivered,
     e.LabelsChanged: EventWords.relabelled,
     e.KeywordsChanged: _keywords,
-    e.LabelCreated: lambda _w, x: f"made the label {x.name}",
-    e.LabelChanged: lambda _w, x: f"changed the label {x.name}",
+    e.LabelCreated: lambda w, x: f"made the label {w.names((x.label_id,))}",
+    e.LabelChanged: lambda w, x: f"changed the label {w.names((x.label_id,))}",
     e.LabelDeleted: lambda w, x: f"deleted the label {w.names((x.label_id,))}",
     e.MessagesDeleted: lambda _w, x: f"deleted {_ids(x.message_ids)} for good ({x.why})",
     e.MessagesSnoozed: lambda _w, x: f"snoozed {_ids(x.message_ids)} until {x.until}",
@@ -120,7 +134,7 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.SubmissionUndone: lambda _w, x: f"called {x.submission_id} back",
     e.SubmissionRejected: lambda _w, x: f"{x.submission_id} was rejected: {x.reason}",
     e.RecipientReported: _report,
-    e.SignedIn: lambda _w, x: f"signed in from {x.address} with {x.client}",
+    e.SignedIn: _signed_in,
     e.PasswordChanged: lambda _w, x: f"password changed by {x.by}",
     e.QuotaSet: lambda _w, x: f"set the quota to {x.limit_bytes} bytes",
     e.QuotaWarned: lambda _w, x: f"{x.level} % full: {x.used_bytes} of {x.limit_bytes} bytes",

@@ -1,20 +1,34 @@
-"""Files on their way into drafts, on Postgres. Whoever adds one lets go of some that have expired."""
+"""Files on their way into drafts, on Postgres: bytes of the mailbox's quota until a message has them or they expire."""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
-from domain.ids import MailboxId
+from psycopg import Connection
+
+from domain import quota
+from domain.decisions.delivery import mailbox_holder
+from domain.ids import MailboxId, MessageId
+from domain.rows import MailboxRow
 from gateways.blobs import attachment_blob_name
 from gateways.http.ports import TooManyUploadsError, Upload
 from infra import blob_references
 from infra.postgres_queue import Connect
 
 MAX_OPEN = 1000
-FORGOTTEN_AT_ONCE = 100
+EXPIRED_AT_ONCE = 1000
 
 _COLUMNS = ", ".join(Upload.__struct_fields__)
 _ADD = f"INSERT INTO uploads ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(Upload.__struct_fields__))})"  # noqa: S608
-_COUNT = "SELECT count(*) FROM uploads WHERE mailbox_id = %s"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('uploads ' || %s, 0))"
+"""Two that count before either has added would both find room."""
+_OPEN = (
+    "SELECT count(*), coalesce(sum(u.size) FILTER (WHERE NOT EXISTS (SELECT FROM blob_references r"
+    " WHERE r.name = 'attachments/' || u.sha256 AND starts_with(r.holder, %s))), 0)::bigint"
+    " FROM uploads u WHERE u.mailbox_id = %s AND u.expires_at > %s"
+)
+"""What a message of the mailbox has by now is counted with the message."""
+_QUOTA = "SELECT used_bytes, quota_bytes FROM mailboxes WHERE mailbox_id = %s"
 _FIND = f"SELECT {_COLUMNS} FROM uploads WHERE upload_id = %s AND expires_at > %s"  # noqa: S608
 _ARRIVED = "UPDATE uploads SET sha256 = %s WHERE upload_id = %s"
 _COMPLETE = "UPDATE uploads SET completed = true WHERE upload_id = %s AND sha256 IS NOT NULL"
@@ -39,13 +53,11 @@ class PostgresUploads:
     def add(self, upload: Upload) -> None:
         """Remember a new upload; one whose bytes are here already holds them at once.
 
-        Raises: TooManyUploadsError, psycopg.errors.ForeignKeyViolation: the bytes went meanwhile.
+        Raises:
+            TooManyUploadsError, MailboxFullError; psycopg.errors.ForeignKeyViolation: the bytes went meanwhile.
         """
-        self.forget_expired()
         with self._connect() as connection, connection.transaction():
-            (count,) = connection.execute(_COUNT, (upload.mailbox_id,)).fetchone() or (0,)
-            if count >= MAX_OPEN:
-                raise TooManyUploadsError(f"at most {MAX_OPEN} at once")
+            self._require_room(connection, upload)
             connection.execute(_ADD.encode(), [getattr(upload, name) for name in Upload.__struct_fields__])
             if upload.sha256 is not None:
                 blob_references.hold(connection, _holder(upload.upload_id), [attachment_blob_name(upload.sha256)])
@@ -56,12 +68,17 @@ class PostgresUploads:
             found = connection.execute(_FIND.encode(), (upload_id, self._clock_ms())).fetchone()
         return None if found is None else Upload(*found)
 
-    def arrived(self, upload_id: str, sha256: str) -> None:
-        """Its bytes are stored, and held for it in the same transaction; what it held before goes."""
+    def arrived(self, upload_id: str, sha256: str) -> bool:
+        """Its bytes are stored, and held for it in the same transaction; what it held before goes.
+
+        False where it expired meanwhile: nothing is held.
+        """
         with self._connect() as connection, connection.transaction():
+            if not connection.execute(_ARRIVED, (sha256, upload_id)).rowcount:
+                return False
             blob_references.release(connection, _holder(upload_id))
             blob_references.hold(connection, _holder(upload_id), [attachment_blob_name(sha256)])
-            connection.execute(_ARRIVED, (sha256, upload_id))
+        return True
 
     def complete(self, upload_id: str) -> None:
         """It may be attached."""
@@ -80,12 +97,24 @@ class PostgresUploads:
             found = connection.execute(_OWNED, place).fetchone()
         return None if found is None else int(found[0])
 
-    def forget_expired(self) -> int:
-        """Some uploads whose time is over go, and let go of their objects; how many those were."""
-        with self._connect() as connection, connection.transaction():
-            gone = connection.execute(_EXPIRED, (self._clock_ms(), FORGOTTEN_AT_ONCE)).fetchall()
-            blob_references.release_many(connection, [_holder(upload_id) for (upload_id,) in gone])
-        return len(gone)
+    def _require_room(self, connection: Connection[Any], upload: Upload) -> None:
+        mailbox_id = upload.mailbox_id
+        connection.execute(_ONE_AT_A_TIME, (mailbox_id,))
+        place = (mailbox_holder(mailbox_id, MessageId("")), mailbox_id, self._clock_ms())
+        count, open_bytes = connection.execute(_OPEN, place).fetchone() or (0, 0)
+        if count >= MAX_OPEN:
+            raise TooManyUploadsError(f"at most {MAX_OPEN} at once")
+        used_bytes, quota_bytes = connection.execute(_QUOTA, (mailbox_id,)).fetchone() or (0, 0)
+        row = MailboxRow(mailbox_id, used_bytes=used_bytes, quota_bytes=quota_bytes)
+        quota.require_room(row, open_bytes + upload.size if upload.size else 0)
+
+
+def expire_uploads(now_ms: int, *, connect: Connect) -> int:
+    """Some uploads whose time is over go, and let go of their objects; how many those were."""
+    with connect() as connection, connection.transaction():
+        gone = connection.execute(_EXPIRED, (now_ms, EXPIRED_AT_ONCE)).fetchall()
+        blob_references.release_many(connection, [_holder(upload_id) for (upload_id,) in gone])
+    return len(gone)
 
 
 def _holder(upload_id: str) -> str:

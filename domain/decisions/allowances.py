@@ -1,5 +1,6 @@
 """What an operator, or the counting of bounces and complaints, allows a mailbox: how much it holds, how it may send."""
 
+from domain import quota
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.quota_warning import warn
 from domain.events import QuotaSet, SendingAllowed, SendingRestricted
@@ -14,8 +15,8 @@ class SetQuota(MailboxDecision, frozen=True, kw_only=True):
     def gather(self, appending: Appending) -> Answer:
         """`QuotaSet` where it differs, `QuotaWarned` where that passes a level."""
         mailbox = appending.rows.mailbox
-        if self.limit_bytes < 0:
-            raise QuotaInvalidError("a quota is a number of bytes from 0 up")
+        if not 0 <= self.limit_bytes <= quota.MAX_BYTES:
+            raise QuotaInvalidError(f"a quota is a number of bytes from 0 to {quota.MAX_BYTES}")
         if self.limit_bytes == mailbox.quota_bytes:
             return {}
         appending.add(QuotaSet(limit_bytes=self.limit_bytes))

@@ -19,6 +19,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     submission_id: SubmissionId
     claimed_at: int
     blob: str
+    size_bytes: int
     mail_from: str
     recipients: tuple[SubmissionRecipient, ...]
     statuses: tuple[str, ...]

@@ -21,10 +21,10 @@ from gateways.delivery.outbox import Outbox, Sending
 from gateways.delivery.reports import report
 from gateways.delivery.worker import NO_RELAY, RELAY_PAUSE_MS
 from gateways.envelope import Envelope, Recipient
-from gateways.mail_objects import read_mail
 from gateways.mime.compose import strip_bcc
 from gateways.mime.holes import storable
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
+from gateways.told_mail import ToldMail, read_told_mail
 
 LEASED_AT_ONCE = 50
 LEASE_S = 60.0
@@ -119,7 +119,7 @@ class Sender:
         self._outbox.postpone(sending, due_at=due_at, failures=sending.failures, error=NO_RELAY)
 
     def _record(self, sending: Sending, places: Sequence[int]) -> QueueRecord:
-        raw = strip_bcc(read_mail(self._blobs, sending.blob))
+        raw = strip_bcc(read_told_mail(self._blobs, sending.blob, ToldMail(size_bytes=sending.size_bytes)))
         acceptance_id = _derived_id(sending)
         blob = mail_blob_name(acceptance_id, sending.claimed_at)
         stored = storable(raw)

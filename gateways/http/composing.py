@@ -1,5 +1,6 @@
 """A client's fields become a message: written as MIME, its object durable, its summary ready for the log."""
 
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -68,10 +69,12 @@ def stored(call: AnyCall, raw: bytes, parsed: ParsedMessage | None = None) -> Co
     blob = mail_blob_name(new_id("a"), received_at)
     call.parts.touch({blob: len(raw)})
     split_out = replace_with_split(call.parts.blobs, blob, raw, parsed, touch=call.parts.touch)
-    return described(parsed, blob=blob, split_out=split_out, size=len(raw), received_at=received_at)
+    return described(parsed, raw, blob=blob, split_out=split_out, received_at=received_at)
 
 
-def described(parsed: ParsedMessage, *, blob: str, split_out: tuple[str, ...], size: int, received_at: int) -> Composed:
+def described(
+    parsed: ParsedMessage, raw: bytes, *, blob: str, split_out: tuple[str, ...], received_at: int
+) -> Composed:
     """What the log is told of a stored message."""
     summary = parsed.summary
     message_id = summary.message_id or ""
@@ -79,10 +82,11 @@ def described(parsed: ParsedMessage, *, blob: str, split_out: tuple[str, ...], s
         personal=personal_of(parsed),
         server=MessageServer(
             blob=blob,
+            content_sha256=hashlib.sha256(raw).hexdigest(),
             refs=refs_of(message_id, summary.references, summary.in_reply_to),
             subject_ref=subject_ref(parsed.base_subject, correspondents(parsed)),
         ),
-        size=size,
+        size=len(raw),
         received_at=received_at,
         has_attachment=any(not one.inline for one in parsed.attachments),
         blobs=(blob, *split_out),

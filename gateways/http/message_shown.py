@@ -9,9 +9,8 @@ from gateways.http.downloads import INLINE_TYPES, download
 from gateways.http.operations import Answer, Call, Id, Operation, Read
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, Authentication, HeaderField, MessageOpened, MessageShown
-from gateways.http.signed_addresses import require_signed, signed
-from gateways.http.stored_mail import StoredMail, message_row, open_mail, server_part
-from gateways.mail_objects import read_mail
+from gateways.http.signed_addresses import require_let_in, require_signed, signed
+from gateways.http.stored_mail import StoredMail, message_row, open_mail, read_raw, server_part
 from gateways.mime import show
 from gateways.mime.structure import Attachment
 from projections.summaries import summary_json
@@ -34,7 +33,7 @@ class AttachmentQuery(Read, frozen=True, kw_only=True):
 def open_message(call: Call[OpenQuery, None]) -> Answer:
     """The summary and all that is read only when a message is opened."""
     mail = open_mail(call.parts, call.mailbox_id, call.path["message_id"])
-    server = server_part(call.parts, call.mailbox_id, mail.row)
+    server = mail.server
     trace = server.trace.encode() if server is not None else b""
     attachments = {one.id: _shown(call, mail, one) for one in mail.parsed.attachments}
     body = show.body(
@@ -59,7 +58,7 @@ def raw_message(call: Call[Read, None]) -> Answer:
     row = message_row(call.parts, call.mailbox_id, call.path["message_id"])
     server = server_part(call.parts, call.mailbox_id, row)
     trace = server.trace.encode() if server is not None else b""
-    whole = trace + read_mail(call.parts.blobs, row.blob)
+    whole = trace + read_raw(call.parts, row, server)
     return download(whole, content_type="message/rfc822", filename=f"{row.message_id}.eml")
 
 
@@ -87,7 +86,8 @@ def _reader_of(call: Call[AttachmentQuery, None]) -> MailboxId:
         expires=asked.expires,
         signature=asked.signature,
     )
-    return MailboxId(asked.mailbox)
+    require_let_in(call.parts, mailbox_id := MailboxId(asked.mailbox))
+    return mailbox_id
 
 
 def shown_attachment(call: Call[Any, Any], message_id: str, one: Attachment) -> AttachmentShown:

@@ -77,16 +77,16 @@ class Uploads(Protocol):
     """What clients bring for their drafts. An upload and its object go a few days after they came."""
 
     def add(self, upload: Upload) -> None:
-        """Remember a new upload.
+        """Remember a new upload. Its size counts against the quota until a message has it.
 
-        Raises: TooManyUploadsError.
+        Raises: TooManyUploadsError, MailboxFullError.
         """
 
     def find(self, upload_id: str) -> Upload | None:
         """The upload, where it has not expired."""
 
-    def arrived(self, upload_id: str, sha256: str) -> None:
-        """Its bytes are stored under `attachment_blob_name(sha256)` and held for it."""
+    def arrived(self, upload_id: str, sha256: str) -> bool:
+        """Its bytes are stored under `attachment_blob_name(sha256)` and held for it; false where it expired before."""
 
     def complete(self, upload_id: str) -> None:
         """It may be attached."""

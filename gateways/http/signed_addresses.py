@@ -5,6 +5,8 @@ import time
 from base64 import urlsafe_b64encode
 from typing import NamedTuple
 
+from domain.ids import MailboxId
+from gateways.http.ports import HttpParts
 from gateways.http.problems import ProblemError
 
 HOUR_S = 3600
@@ -37,6 +39,12 @@ def require_signed(secret: bytes, method: str, path: str, *, mailbox_id: str, ex
     """The address bears our signature and is still good. Raises: ProblemError."""
     wanted = sign(secret, _text(method, path, mailbox_id, expires))
     if not hmac.compare_digest(wanted.encode(), signature.encode()) or expires < time.time():
+        raise ProblemError("signature_invalid")
+
+
+def require_let_in(parts: HttpParts, mailbox_id: MailboxId) -> None:
+    """A signed address opens nothing of an account that is suspended, closed or erased. Raises: ProblemError."""
+    if not parts.accounts.is_open(mailbox_id):
         raise ProblemError("signature_invalid")
 
 

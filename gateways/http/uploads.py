@@ -21,7 +21,7 @@ from gateways.http.requests import (
     require_announced,
 )
 from gateways.http.responses import send_answer
-from gateways.http.signed_addresses import require_signed
+from gateways.http.signed_addresses import require_let_in, require_signed
 
 if TYPE_CHECKING:
     from gateways.http.app import HttpApp
@@ -76,6 +76,7 @@ class UploadRoute:
         upload = self._parts.uploads.find(upload_id)
         if upload is None:
             raise ProblemError("attachment_unknown")
+        require_let_in(self._parts, upload.mailbox_id)
         return upload
 
     async def _take(self, upload: Upload, spool: Spool, receive: Receive) -> None:
@@ -104,7 +105,8 @@ class UploadRoute:
         name = attachment_blob_name(sha256)
         self._parts.touch({name: upload.size})
         self._parts.blobs.commit(spool, name)
-        self._parts.uploads.arrived(upload.upload_id, sha256)
+        if not self._parts.uploads.arrived(upload.upload_id, sha256):
+            raise ProblemError("attachment_unknown")
         return Arrived(upload.upload_id, upload.size, sha256)
 
 

@@ -64,7 +64,7 @@ class Administration:
 
     @told_as_unavailable
     def erase(self, account: Account, *, why: str) -> None:
-        """Close it and destroy its key for good: what its log and blobs hold can never be read again."""
+        """Close it and destroy its key for good: its log can never be read again; `infra.erasing` removes the rest."""
         self._refuse_operators_own(account)
         self._unfinished.open_mailbox(account.account_id)
         self._shut(account, "closed")

@@ -1,7 +1,10 @@
 """Looking accounts up by id, by address, and in order."""
 
+from collections.abc import Sequence
+
 from psycopg.rows import class_row
 
+from domain.ids import MailboxId
 from gateways.accounts import Account, AccountUnknownError
 from infra.accounts.outages import Connect, told_as_unavailable
 from infra.accounts.said import canonical, is_id
@@ -10,6 +13,11 @@ _COLUMNS = "account_id, mailbox_id, address, state, created_at, role"
 _BY_ID = f"SELECT {_COLUMNS} FROM accounts WHERE account_id = %s"  # noqa: S608 - constants only
 _BY_ADDRESS = f"SELECT {_COLUMNS} FROM accounts WHERE canonical = %s"  # noqa: S608
 _PAGE = f"SELECT {_COLUMNS} FROM accounts WHERE (created_at, account_id) > (%s, %s)"  # noqa: S608
+_IS_OPEN = (
+    "SELECT FROM accounts a JOIN mailboxes b USING (mailbox_id)"
+    " WHERE a.mailbox_id = %s AND a.state = 'open' AND NOT b.erased"
+)
+_ERASED = "SELECT mailbox_id FROM mailboxes WHERE mailbox_id = ANY (%s) AND erased"
 _USAGE = "SELECT used_bytes, quota_bytes FROM mailboxes WHERE mailbox_id = %s"
 _PAGE += " ORDER BY created_at, account_id LIMIT %s"
 
@@ -24,6 +32,12 @@ class PostgresAccounts:
     def find(self, account_id: str) -> Account | None:
         """The account of this id; None where there is none."""
         return self._one(_BY_ID, account_id) if is_id(account_id) else None
+
+    @told_as_unavailable
+    def is_open(self, mailbox_id: MailboxId) -> bool:
+        """Whether its owner is let in; see `Accounts.is_open`."""
+        with self._connect() as connection:
+            return connection.execute(_IS_OPEN, (mailbox_id,)).fetchone() is not None
 
     @told_as_unavailable
     def at(self, address: str) -> Account:
@@ -44,6 +58,13 @@ class PostgresAccounts:
         place = (after.created_at, after.account_id) if after else (0, "")
         with self._connect() as connection, connection.cursor(row_factory=class_row(Account)) as cursor:
             return cursor.execute(_PAGE.encode(), (*place, limit)).fetchall()
+
+    @told_as_unavailable
+    def erased(self, accounts: Sequence[Account]) -> set[MailboxId]:
+        """The mailboxes of those of these accounts that were erased; their state says no more than `closed`."""
+        with self._connect() as connection:
+            found = connection.execute(_ERASED, ([account.mailbox_id for account in accounts],)).fetchall()
+        return {MailboxId(mailbox_id) for (mailbox_id,) in found}
 
     @told_as_unavailable
     def usage(self, account: Account) -> tuple[int, int]:

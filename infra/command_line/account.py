@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from domain.quota import MAX_BYTES
 from domain.refusals import DomainRefusal
 from domain.times import rfc3339
 from gateways.accounts import Account, AccountsUnavailableError
@@ -61,9 +62,11 @@ def list_all() -> None:
     with _parts() as parts:
         page = parts.accounts.page()
         while page:
+            erased = parts.accounts.erased(page)
             for account in page:
+                state = "erased" if account.mailbox_id in erased else account.state
                 since = rfc3339(account.created_at)
-                _add(table, account.address, account.state, account.account_id, account.mailbox_id, since)
+                _add(table, account.address, state, account.account_id, account.mailbox_id, since)
             page = parts.accounts.page(page[-1])
     _show(table)
 
@@ -103,10 +106,16 @@ def resume(address: Address) -> None:
 @application.command()
 def close(
     address: Address,
-    erase: Annotated[bool, typer.Option("--erase", help="Destroy the mailbox's key, for ever.")] = False,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Destroy the mailbox's key and all its mail, for ever.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
-    """Close an account; its mail stays, `resume` opens it again, unless erased. Nobody else gets its address."""
+    """Close an account; its mail stays, `resume` opens it again, unless erased. Nobody else gets its address.
+
+    Erasing destroys the mailbox's key at once; what else is stored of it (lists, search, files that nobody else holds)
+    the running service removes: within minutes, files after LEDGERMAIL_BLOB_GRACE_HOURS.
+    """
     with _parts() as parts:
         account = parts.accounts.at(address)
         if erase:
@@ -155,7 +164,8 @@ def _password(from_stdin: bool) -> str:
 def _require_typed(account: Account, *, yes: bool) -> None:
     if yes:
         return
-    typer.echo(f"The mail of {account.address} will be unreadable for ever, in every copy and backup of the database.")
+    typer.echo(f"The mail of {account.address} will be gone for ever: here, and from the log in every copy of it.")
+    typer.echo("Backups made before now still hold its files and lists: delete them, too.")
     if typer.prompt("Type the address to go on") != account.address:
         raise OperatorError("nothing was erased")
 
@@ -164,7 +174,10 @@ def _bytes(size: str) -> int:
     match = _SIZE.fullmatch(size.strip())
     if match is None:
         raise OperatorError(f"{size[:40]!r} is no size: bytes, or as in 500M or 15G")
-    return int(match[1]) * _FACTORS[match[2].lower()]
+    found = int(match[1]) * _FACTORS[match[2].lower()]
+    if found > MAX_BYTES:
+        raise OperatorError(f"{size[:40]!r} is more than a mailbox can be allowed, {MAX_BYTES} bytes")
+    return found
 
 
 def _table(*columns: str) -> Table:

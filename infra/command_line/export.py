@@ -8,7 +8,9 @@ import typer
 
 from infra.command_line.opened import Address, mailbox_at, opened_parts
 from infra.command_line.progress import progress
+from infra.erasing import is_erased
 from infra.exporting import Mailbag, export_files, export_maildir, export_mbox, is_mbox
+from infra.operator_errors import OperatorError
 
 
 class Kind(enum.StrEnum):
@@ -36,6 +38,8 @@ def export(
     write = {Kind.EML: export_files, Kind.MBOX: export_mbox, Kind.MAILDIR: export_maildir}[chosen]
     with opened_parts() as parts, parts.connect() as connection, progress("export") as told:
         mailbox_id = mailbox_at(parts, address)
+        if is_erased(connection, mailbox_id):
+            raise OperatorError(f"{address} was erased: there is nothing to export")
         exported = write(Mailbag(connection, parts.reader, parts.blobs, mailbox_id, address), target, told)
     for message_id, why in exported.failures:
         typer.echo(f"{message_id}: {why}", err=True)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import psycopg
 import typer
 
+from infra.data_folder import make_data_folder
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.migrations import DatabaseTooNewError
 from infra.migrations import migrate as apply_migrations
@@ -22,6 +23,7 @@ def migrate() -> None:
     with ExitStack() as closing:
         url = settings.database_url
         if url is None:
+            make_data_folder(settings)
             postgres = EmbeddedPostgres(settings.data)
             closing.callback(postgres.stop)
             url = postgres.start()

@@ -15,6 +15,7 @@ from domain.refusals import DomainRefusal
 from gateways.accounts import AccountsUnavailableError
 from gateways.blobs import StorageFullError
 from infra.composition import Parts
+from infra.erasing import is_cleared, is_erased
 from infra.keys import KeyMissingError
 from infra.operator_errors import OperatorError
 from infra.settings import Settings, load
@@ -81,6 +82,15 @@ def require_in_data_folder(settings: Settings) -> None:
             raise OperatorError(
                 f"LEDGERMAIL_{name} is {place}: a backup holds the data folder alone; buckets have means of their own"
             )
+
+
+def is_being_erased(parts: Parts, mailbox_id: MailboxId) -> bool:
+    """Whether a mailbox is erased and something of it may still be stored, which the operator is told."""
+    with parts.connect() as connection:
+        if not is_erased(connection, mailbox_id) or is_cleared(connection, mailbox_id):
+            return False
+    typer.echo(f"{address_of(parts, mailbox_id)}: its erasure is under way; the running service finishes it")
+    return True
 
 
 def search_folder(parts: Parts) -> Path:

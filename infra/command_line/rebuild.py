@@ -8,7 +8,7 @@ import typer
 
 from domain.ids import MailboxId
 from gateways.mail_objects import read_mail
-from infra.command_line.opened import address_of, mailboxes, opened_parts, search_folder
+from infra.command_line.opened import address_of, is_being_erased, mailboxes, opened_parts, search_folder
 from infra.command_line.progress import progress
 from infra.composition import Parts
 from infra.contacts_rebuild import rebuild_contacts, verify_contacts
@@ -126,6 +126,8 @@ def _verify(parts: Parts, view: View, found: list[MailboxId]) -> int:
 
 
 def _differences(parts: Parts, view: View, mailbox_id: MailboxId) -> list[str]:
+    if is_being_erased(parts, mailbox_id):
+        return []
     if view is View.MAILBOX:
         return verify_mailbox(parts.conninfo, parts.reader, mailbox_id)
     with parts.connect() as connection:

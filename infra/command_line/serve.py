@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from infra.data_folder import make_data_folder
 from infra.operator_errors import OperatorError
 from infra.settings import Settings, load
 
@@ -33,6 +34,7 @@ def serve(
         groups = processes(roles)
     except ValueError as error:
         raise OperatorError(str(error)) from error
+    make_data_folder(settings)
     with_demo = demo and settings.http.is_loopback and _is_empty(settings)
     with tempfile.TemporaryDirectory(prefix="ledgermail-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # where the processes put what each of them measures
@@ -42,7 +44,7 @@ def serve(
 
 
 def _is_empty(settings: Settings) -> bool:
-    return not settings.data.exists() or not any(settings.data.iterdir())
+    return not any(settings.data.iterdir())
 
 
 def _say(text: str) -> None:

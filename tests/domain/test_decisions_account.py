@@ -113,8 +113,10 @@ def test_a_quota_is_set_once_and_may_warn_at_once(mailbox: DecidedMailbox) -> No
         QuotaWarned(level=80, used_bytes=850, limit_bytes=1000),
     )
     assert mailbox.run(SetQuota, limit_bytes=1000).events == ()
-    with pytest.raises(refusals.QuotaInvalidError):
-        mailbox.run(SetQuota, limit_bytes=-1)
+    for wrong in (-1, quota.MAX_BYTES + 1, 2**63, 10**30):
+        with pytest.raises(refusals.QuotaInvalidError):
+            mailbox.run(SetQuota, limit_bytes=wrong)
+    assert len(mailbox.run(SetQuota, limit_bytes=quota.MAX_BYTES).events) == 1
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,9 @@ def test_whoever_was_erased_since_the_backup_does_not_come_back(here: Here) -> N
     here.target = target
     restored = here.restore()
     assert (restored.mailboxes, restored.erased) == (1, 1)
-    with installed(here) as (_url, reader, _recorder, keys, _blobs):
+    with installed(here) as (url, reader, _recorder, keys, _blobs):
+        with psycopg.connect(url) as connection:  # so what the backup has of it in clear goes, too: infra.erasing
+            assert connection.execute("SELECT mailbox_id FROM mailboxes WHERE erased").fetchall() == [("m1",)]
         assert keys.get("m1") is None
         assert all(recorded.event is None for recorded in reader.recorded("m1"))  # type: ignore[arg-type]
         assert any(recorded.event is not None for recorded in reader.recorded("m2"))  # type: ignore[arg-type]

@@ -92,3 +92,34 @@ def test_what_cannot_be_done_is_said_without_a_traceback(
 @pytest.mark.parametrize("command", ["verify", "rebuild", "replay", "import", "export", "backup", "restore-backup"])
 def test_the_help_of_every_command_explains_it(typed: Typed, command: str) -> None:
     assert len(typed(command, "--help")) > 400
+
+
+def test_verify_reads_every_mail_and_names_what_was_altered_or_is_missing(
+    typed: Typed, tmp_path: Path, data_folder: Path
+) -> None:
+    inbox = tmp_path / "inbox.mbox"
+    mails = (b"From a@x Thu Aug 22 15:05:07 2002\nFrom: Bob <bob@x.test>\nSubject: %d\n\nhi\n\n" % n for n in range(3))
+    inbox.write_bytes(b"".join(mails))
+    typed("import", "ann@example.test", inbox)
+    assert "0 mails are not what the log tells of" in typed("verify", "--blobs")
+    first, second, _whole = sorted((data_folder / "blobs" / "emails").rglob("*.eml"))
+    first.chmod(0o600)
+    first.write_bytes(first.read_bytes().replace(b"hi", b"ho"))
+    second.unlink()
+    assert "mails" not in typed("verify")
+    printed = typed("verify", "--blobs", "ann@example.test", expect=1)
+    assert "2 mails are not what the log tells of" in printed
+    for path in (first, second):
+        assert path.name in printed
+
+
+def test_an_erased_mailbox_is_under_way_for_verify_and_gives_nothing_to_an_export(typed: Typed, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox.mbox"
+    inbox.write_bytes(b"From a@x Thu Aug 22 15:05:07 2002\nFrom: Bob <bob@x.test>\nSubject: Hello\n\nhi\n")
+    typed("import", "ann@example.test", inbox)
+    typed("account", "close", "ann@example.test", "--erase", "--yes")
+    said = "its erasure is under way"
+    assert said in typed("verify", "ann@example.test", "--blobs")
+    assert typed("rebuild", "all", "--verify", "--mailbox", "ann@example.test").count(said) == 3
+    assert "was erased" in typed("export", "ann@example.test", tmp_path / "out", expect=1)
+    assert not (tmp_path / "out").exists()

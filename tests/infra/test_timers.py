@@ -169,7 +169,14 @@ def all_duties(office: PostOffice, clock: Clock) -> list[Duty]:
     connect = office.pool.connection
     parts: dict[str, Any] = {"queue": office.queue, "blobs": office.blobs, "hostname": "mx.example.test"}
     letters, notices = DeadLetters(connect, **parts, clock_ms=clock), QuotaNotices(**parts)
-    return duties(connect=connect, appender=office.lane, blobs=office.blobs, letters=letters, notices=notices)
+    return duties(
+        connect=connect,
+        appender=office.lane,
+        blobs=office.blobs,
+        keys=office.keys,
+        letters=letters,
+        notices=notices,
+    )
 
 
 def test_all_duties_can_be_called_with_nothing_to_do(office: PostOffice, clock: Clock) -> None:

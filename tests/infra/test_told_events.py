@@ -71,3 +71,22 @@ def _made(annotation: str) -> object:
     if "dict" in annotation:
         return {"INBOX": 1}
     return 5 if annotation == "<class 'int'>" else "text"
+
+
+def test_a_label_is_called_by_its_path() -> None:
+    words = EventWords("ann@example.test")
+    words.learn(RecordedEvent(1, "LabelCreated", 0, MADE))
+    below = msgspec.structs.replace(MADE, label_id=LabelId("l2"), name="2019", parent_id=LabelId("l1"))
+    assert line(words, below).endswith("  made the label Food/2019")
+    moved = e.LabelsChanged(message_ids=(MessageId("e1"),), added=(LabelId("l2"),), removed=(), uids={LabelId("l2"): 1})
+    assert line(words, moved).endswith("  moved e1 into Food/2019")
+    assert line(words, msgspec.structs.replace(MADE, name="Fare")).endswith("  made the label Fare")
+    assert line(words, e.LabelDeleted(label_id=LabelId("l2"))).endswith("  deleted the label Fare/2019")
+
+
+def test_a_sign_in_says_only_what_is_known() -> None:
+    words = EventWords("ann@example.test")
+    came = e.SignedIn(session_id="n1", address="127.0.0.1", client="", protocol="http")
+    assert line(words, came).endswith("  signed in from 127.0.0.1")
+    assert line(words, msgspec.structs.replace(came, client="phone")).endswith("  signed in from 127.0.0.1 with phone")
+    assert line(words, msgspec.structs.replace(came, address="")).endswith("  signed in")

@@ -105,6 +105,9 @@ def serve_once(service: Service, *, owner: int) -> None:
         ({"LEDGERMAIL_RETENTION": "soon"}, "LEDGERMAIL_RETENTION: "),
         ({"LEDGERMAIL_DOMAIN": "example.test"}, "LEDGERMAIL_DOMAIN: no such setting, did you mean LEDGERMAIL_DOMAINS?"),
         ({"LEDGERMAIL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "the database does not answer: "),
+        ({"LEDGERMAIL_DATA": "/etc/hostname/x"}, "LEDGERMAIL_DATA: /etc/hostname/x cannot be made: "),
+        ({"LEDGERMAIL_DATA": "/proc/x"}, "LEDGERMAIL_DATA: /proc/x cannot be made: "),
+        ({"LEDGERMAIL_DATA": "/etc/hostname"}, "LEDGERMAIL_DATA: /etc/hostname cannot be made: "),
         ({"LEDGERMAIL_TLS_CERT": "/dev/null", "LEDGERMAIL_TLS_KEY": "/dev/null"}, "LEDGERMAIL_TLS_CERT"),
     ],
 )
@@ -119,6 +122,14 @@ def test_a_setting_that_cannot_be_used_stops_the_start_with_one_line(settings: d
         assert "Traceback" not in ended.stderr
         assert ended.stdout == ""
         assert service.processes() == {}
+
+
+@pytest.mark.parametrize("command", [("account", "list"), ("migrate",), ("verify",)])
+def test_a_data_folder_that_cannot_be_made_stops_every_command_with_one_line(command: tuple[str, ...]) -> None:
+    with installation(settings={"LEDGERMAIL_DATA": "/etc/hostname/x"}) as service:
+        ended = service.run(*command, within_s=60)
+        assert ended.returncode == 2
+        assert ended.stderr == "ledgermail: LEDGERMAIL_DATA: /etc/hostname/x cannot be made: Not a directory\n"
 
 
 def test_a_port_that_somebody_else_holds_stops_the_start_and_is_named() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
-from domain.decisions import SubmitNew, UndoSubmission
+from domain.decisions import EraseMailbox, SubmitNew, UndoSubmission
 from domain.decisions.delivery import Composed
 from domain.events import MessageServer, SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId
@@ -323,3 +323,24 @@ def test_what_was_put_once_and_forgotten_is_not_collected_while_it_is_sent_again
     office.worker(queue=CollectedBefore(office)).run_due()
     office.worker().run_due()
     assert len(office.inbox("m1")) == len(office.inbox("m2")) == 1
+
+
+def test_a_message_whose_object_was_altered_is_sent_to_nobody(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test")
+    office.blobs.put(BLOB, RAW + b"and more")
+    for _ in range(ATTEMPTS):
+        clock.advance(600)
+        office.sender().run_due()
+    office.worker().run_due()
+    assert office.inbox("m1") == []
+    assert statuses(office)[0]["last_reply"] == "554 5.3.0 the message cannot be read"
+
+
+def test_nothing_is_sent_for_a_mailbox_that_was_erased(office: PostOffice, clock: Clock) -> None:
+    submit(office, "ann@example.test")
+    office.lane.run(EraseMailbox(mailbox_id=MailboxId("m2"), command_id="erase", why="asked for"))
+    clock.advance(10)
+    office.sender().run_due()
+    office.worker().run_due()
+    assert office.inbox("m1") == []
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]

@@ -93,6 +93,26 @@ def test_a_signed_address_needs_no_token_and_cannot_be_altered(ann: Person, bob:
         assert (answer.status_code, answer.json()["code"]) == (403, "signature_invalid")
 
 
+def test_an_altered_object_is_not_shown_as_the_mail_and_the_operator_is_told(
+    ann: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    message_id = ann.bring(PICTURE)
+    opened = ann.get(f"/v1/messages/{message_id}")
+    attachment = opened["attachments"][0]["id"]
+    parts = ann.house.parts
+    with parts.connect() as connection:
+        found = connection.execute("SELECT blob FROM messages WHERE message_id = %s", (message_id,)).fetchone()
+    assert found is not None
+    for altered in (b"Subject: another\r\n\r\nbytes\r\n", PICTURE.replace(b"Hi ", b"Ho ")):
+        parts.blobs.put(found[0], altered)
+        for path in ("", "/raw", f"/attachments/{attachment}"):
+            assert ann.refused("GET", f"/v1/messages/{message_id}{path}") == (503, "body_unavailable")
+        assert any(found[0] in record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+        caplog.clear()
+    parts.blobs.put(found[0], PICTURE)
+    assert ann.http.get(f"/v1/messages/{message_id}/raw").content == PICTURE
+
+
 def test_raw_is_byte_for_byte_what_came(ann: Person) -> None:
     raw = PICTURE + b"\r\nand \xff bytes\rwith a bare CR"
     message_id = ann.bring(raw)

@@ -8,8 +8,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from domain.times import unix_ms
+from domain.times import DAY_MS, unix_ms
 from gateways.http.signed_addresses import HOUR_S, SAME_FOR_S
+from infra.blob_references import names_held
+from infra.uploads import PostgresUploads, expire_uploads
 from tests.http_house import House, Person, mail
 
 ELSEWHERE = {"name": "Dora", "address": "dora@elsewhere.test"}
@@ -307,3 +309,49 @@ def test_an_image_named_in_the_html_stands_in_its_place(ann: Person) -> None:
     opened = ann.get(f"/v1/messages/{_message(ann, draft)}")
     assert opened["attachments"][0]["url"].split("?")[0] in opened["html"]
     assert f"cid:{announced['id']}" in ann.get(f"/v1/drafts/{draft['id']}")["html"]
+
+
+def _set_quota(house: House, person: Person, limit_bytes: int) -> None:
+    house.parts.administration.set_quota(house.parts.accounts.at(person.address), limit_bytes)
+
+
+def test_uploads_count_against_the_quota_until_a_message_has_them(house: House, ann: Person) -> None:
+    content = b"x" * 100_000
+    asked = {"filename": "x", "content_type": "a/b", "size": len(content)}
+    ann.bring(mail("First"))
+    used = ann.get("/v1/account")["quota"]["used_bytes"]
+    _set_quota(house, ann, used + 250_000)
+    first = _upload(ann, content)
+    assert house.http.put(first["upload"]["url"], content=content).status_code == 200
+    _upload(ann, b"y" * 100_000)
+    assert ann.refused("POST", "/v1/attachments", json=asked) == (507, "mailbox_full")
+    ann.post(f"/v1/attachments/{first['id']}/complete")
+    _draft(ann, attachment_ids=[first["id"]])
+    used = ann.get("/v1/account")["quota"]["used_bytes"]
+    _set_quota(house, ann, used + 199_999)
+    assert ann.refused("POST", "/v1/attachments", json=asked) == (507, "mailbox_full")
+    _set_quota(house, ann, used + 200_000)
+    _upload(ann, content)
+
+
+def test_a_full_mailbox_takes_no_upload(house: House, ann: Person) -> None:
+    ann.bring(mail("Fills it"))
+    _set_quota(house, ann, 10)
+    asked = {"filename": "x", "content_type": "a/b", "size": 20_000_000}
+    assert ann.refused("POST", "/v1/attachments", json=asked) == (507, "mailbox_full")
+    assert ann.refused("POST", "/v1/attachments", json=asked | {"size": 1}) == (507, "mailbox_full")
+
+
+def test_uploads_expire_with_time_and_let_go_of_what_they_held(house: House, ann: Person) -> None:
+    content = b"soon forgotten" * 100
+    announced, late = _upload(ann, content), _upload(ann, content)
+    assert house.http.put(announced["upload"]["url"], content=content).status_code == 200
+    now_ms = time.time_ns() // 1_000_000
+    while expire_uploads(now_ms + 8 * DAY_MS, connect=house.parts.connect):
+        pass
+    assert ann.refused("POST", f"/v1/attachments/{announced['id']}/complete") == (404, "attachment_unknown")
+    uploads = PostgresUploads(house.parts.connect)
+    assert not uploads.arrived(late["id"], hashlib.sha256(content).hexdigest())
+    with house.parts.connect() as connection:
+        for one in (announced, late):
+            assert names_held(connection, f"upload:{one['id']}") == []

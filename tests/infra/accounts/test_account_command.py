@@ -120,6 +120,16 @@ def test_a_quota_is_set_in_bytes_or_with_a_unit(
     assert accounts.events(account.mailbox_id)[-1].event == QuotaSet(limit_bytes=limit)
 
 
+@pytest.mark.parametrize("typed", ["999999999999999999T", "9007199254740992", "8192T"])
+def test_a_quota_that_nothing_can_hold_is_refused_in_one_line(
+    accounts: GivenAccounts, ledgermail: Ledgermail, typed: str
+) -> None:
+    account = accounts.given(f"huge{len(typed)}@example.test")
+    done = ledgermail(accounts, "quota", account.address, typed)
+    said = f"ledgermail: '{typed}' is more than a mailbox can be allowed, 9007199254740991 bytes\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_suspending_ends_sessions_and_resuming_lets_in_again(accounts: GivenAccounts) -> None:
     account = accounts.given("pause@example.test")
     accounts.sign_in(account.address)
@@ -170,6 +180,16 @@ def test_an_erased_address_is_nobodys_for_ever(accounts: GivenAccounts, ledgerma
     accounts.administration.erase(accounts.given("never@example.test"), why="test")
     again = ledgermail(accounts, "create", "never@example.test", "--password-stdin", said=PASSWORD)
     assert again.stderr == "ledgermail: somebody has this address\n"
+
+
+def test_an_erased_account_is_listed_as_erased_a_closed_one_as_closed(
+    accounts: GivenAccounts, ledgermail: Ledgermail
+) -> None:
+    closed, erased = accounts.given("shut@example.test"), accounts.given("gone@example.test")
+    accounts.administration.close(closed)
+    accounts.administration.erase(erased, why="asked for")
+    lines = {line.split()[0]: line.split()[1] for line in ledgermail(accounts, "list").stdout.splitlines()}
+    assert (lines["shut@example.test"], lines["gone@example.test"]) == ("closed", "erased")
 
 
 def test_a_new_master_key_is_announced_once_on_standard_error(
