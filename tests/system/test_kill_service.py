@@ -76,7 +76,7 @@ def test_whatever_is_killed_all_that_was_answered_for_is_there_exactly_once() ->
         start_s = service.start()
         for one in (*senders, commander):
             one.finish(60)
-        wait_until_settled(service)  # what a killed worker held is due again once the next one begins
+        wait_until_settled(service, within_s=120)  # what a killed worker held is due again once the next one begins
         events = assert_logs_hold(service)
         mails = sum(assert_each_mail_is_there_once(one, senders) for one in (ann, bob))
         assert mails == sum(len(sender.acknowledged) for sender in senders)
