@@ -81,11 +81,10 @@ class HttpApp:
         except (TimeoutError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - every failure is answered, none shows its traceback
-            problem = self._problem(error)
             if scope["type"] == "websocket" and answering.has_begun:
-                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": problem.code})
+                await self._break_off(send, self._problem(error))
             else:
-                await self.refuse(scope, send, problem)
+                await self.refuse(scope, send, self._problem(error))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         operation, path = self._match(scope)
@@ -209,6 +208,10 @@ class HttpApp:
         if problem.status >= 500 and problem is not error:
             _log.warning("answered %s: %r", problem.code, error)
         return problem
+
+    async def _break_off(self, send: Send, problem: ProblemError) -> None:
+        """Close a WebSocket that is open already."""
+        await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": problem.code})
 
     async def refuse(self, scope: Scope, send: Send, problem: ProblemError) -> None:
         """Answer a problem, to a request or to a WebSocket that is not accepted yet."""

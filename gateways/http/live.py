@@ -92,12 +92,11 @@ class LiveRoute:
         """Every event from the first page on; the code to close with."""
         watch = follower.watch
         while not gone.done():
-            await self._app.parts.tokens.look([follower])
             for _seq, event in page.events:
-                if follower.is_over:
-                    break
+                if not await self._stands(follower):
+                    return POLICY_VIOLATION
                 await send({"type": "websocket.send", "text": event.decode()})
-            if follower.is_over:
+            if not await self._stands(follower):
                 return POLICY_VIOLATION
             if page.next >= max(page.head, watch.head) and not await watch.beyond(page.next, within_s=CHECK_S):
                 if self._app.parts.waiters.closed:
@@ -106,6 +105,11 @@ class LiveRoute:
                 continue
             page = await self._pages.page(watch.mailbox_id, page.next, limit=500)
         return GOING_AWAY
+
+    async def _stands(self, follower: Follower) -> bool:
+        """Before every event: a slow client takes long for a page."""
+        await self._app.parts.tokens.look([follower])
+        return not follower.is_over
 
 
 def _token(scope: Scope, asked: LiveQuery) -> tuple[str | None, str | None]:

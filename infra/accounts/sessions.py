@@ -50,7 +50,7 @@ _FIND = (
 )
 _STANDING = (
     "SELECT s.token_hash, s.last_seen_at FROM sessions s JOIN accounts a USING (account_id)"
-    " WHERE s.token_hash = ANY (%s) AND s.expires_at > %s AND a.state = 'open'"
+    " WHERE s.token_hash = ANY (%b) AND s.expires_at > %s AND a.state = 'open'"
 )
 _SEEN = "UPDATE sessions SET last_seen_at = %s WHERE token_hash = %s AND last_seen_at < %s"
 _SEEN_TOGETHER = (
@@ -160,12 +160,12 @@ class PostgresSessions:
         hashes = {_hash(token): token for token in tokens}
         now = self._clock_ms()
         with self._connect() as connection:
-            found = connection.execute(_STANDING, (list(hashes), now)).fetchall()
+            found = connection.execute(_STANDING, (list(hashes), now), binary=True).fetchall()
             seen = [key for key, last_seen_at in found if now - last_seen_at >= SEEN_EVERY_MS]
             if seen:
                 connection.execute(_SEEN_TOGETHER, (now, seen[:SEEN_AT_ONCE]))
         for key, _last_seen_at in found:
-            del hashes[bytes(key)]
+            del hashes[key]
         self.forget([(key,) for key in hashes])
         return set(hashes.values())
 
