@@ -77,8 +77,7 @@ def _index(store: Store, index: LiveTantivyIndex, mailbox_id: MailboxId) -> None
     since = 0
     with psycopg.connect(store.url, autocommit=True) as connection:
         while events := store.reader.batch(mailbox_id, since, limit=500):
-            view.apply(connection, mailbox_id, events)
-            since = events[-1].seq
-            if since % 4000 < 500:
+            since = view.apply(connection, mailbox_id, events)
+            if since < events[-1].seq or since % 4000 < 500:
                 view.settle()
         view.settle()
