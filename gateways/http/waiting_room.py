@@ -5,6 +5,7 @@ a turn of the event loop, so that telling ten thousand keeps nobody else from be
 thread belongs to any of them.
 """
 
+import abc
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
@@ -38,7 +39,7 @@ class Form(Protocol):
         """What there is after `since`, read now; in a thread of the pool."""
 
 
-class Client:
+class Client(abc.ABC):
     """One who waits, the place where it stands, and the token that it waits on."""
 
     __slots__ = ("place", "request", "slot", "standing")
@@ -49,21 +50,21 @@ class Client:
         self.slot = 0
         self.request: HeldRequest | None = None
 
+    @abc.abstractmethod
     def told(self, found: Found) -> None:
         """Something new: send it, and leave the place."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def due(self) -> None:
         """Its time has come."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def let_go(self) -> None:
         """The service stops: end the answer."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def ended(self) -> None:
         """Its session has ended (`Waiting`): end the answer, and leave the place."""
-        raise NotImplementedError
 
     def lost(self) -> None:
         """The client has gone (`Holder`)."""
