@@ -25,8 +25,8 @@ from infra.postgres_account import (
     Account,
     PostgresError,
     account_for,
-    installed_wheel,
     finish_move,
+    installed_wheel,
     place_elsewhere,
     server_programs,
 )
