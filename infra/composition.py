@@ -36,6 +36,7 @@ from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError
+from infra.readiness import Checks
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
@@ -64,6 +65,8 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.checks = Checks()
+        """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
         self._closing = ExitStack()
         self._postgres: EmbeddedPostgres | None = None
 

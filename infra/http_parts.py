@@ -63,6 +63,10 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         tokens.doubt_all_from_thread()
         waiters.ask_from_thread()
 
+    parts.checks.add("database", lambda: database.one("SELECT 1", ()))
+    parts.checks.add("keys", keys.check)
+    parts.checks.add("blobs", parts.check_blobs)
+    parts.checks.add("search", lambda: search.cursor(MailboxId("m0")), needed=False)
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
@@ -89,12 +93,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         waiters=waiters,
         tokens=tokens,
         gauges=DatabaseGauges(parts.connect),
-        checks={
-            "database": lambda: _told(database.one("SELECT 1", ())),
-            "keys": keys.check,
-            "blobs": parts.check_blobs,
-            "search": lambda: _told(search.cursor(MailboxId("m0"))),
-        },
+        checks=parts.checks,
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
         pages={route.path: _app(route) for route in page_routes()},
@@ -123,10 +122,6 @@ def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
             blob_references.touch(connection, sizes)
 
     return touch
-
-
-def _told(_answer: object) -> None:
-    """An answer of any kind will do."""
 
 
 def _app(route: object) -> AsgiApp:

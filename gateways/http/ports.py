@@ -1,6 +1,6 @@
 """What HTTP needs behind it: ports, and the few values of an installation's settings."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -112,6 +112,20 @@ class Gauges(Protocol):
         """For each view that follows: events behind, mailboxes parked."""
 
 
+class Failing(msgspec.Struct, frozen=True):
+    """A server that does not answer. Without one that is not `needed` the service goes on, with less to offer."""
+
+    name: str
+    needed: bool = True
+
+
+class Checks(Protocol):
+    """What the service needs, for `/readyz`."""
+
+    def failing(self) -> Sequence[Failing]:
+        """What does not answer now; told within a few seconds, whatever hangs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """The values of an installation's settings that HTTP asks for."""
@@ -132,8 +146,8 @@ class HttpSettings:
 class HttpParts:
     """Everything that HTTP calls. `touch` starts the grace of objects about to be put, and commits.
 
-    `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `checks` of
-    `/readyz`, by what they ask: each raises where that does not answer. `pages` are other applications, by path.
+    `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `pages` are other
+    applications, by path.
     """
 
     settings: HttpSettings
@@ -158,7 +172,7 @@ class HttpParts:
     waiters: Waiters
     tokens: TokenChecks
     gauges: Gauges
-    checks: Mapping[str, Callable[[], None]]
+    checks: Checks
     outages: tuple[type[Exception], ...] = ()
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)

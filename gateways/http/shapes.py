@@ -216,7 +216,7 @@ class Health(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether all that the service needs answers; `failing` names what does not."""
+    """`ready`, `not ready` (503) or `degraded`: what does not answer, which `failing` names, is not needed."""
 
     status: str
     failing: list[str]
