@@ -35,7 +35,7 @@ from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
-from infra.operator_errors import OperatorError
+from infra.operator_errors import OperatorError, ServerAwayError
 from infra.readiness import Checks
 from infra.settings import Settings
 from infra.store.lanes import Lanes
@@ -51,10 +51,23 @@ if TYPE_CHECKING:
 
 POOL_SIZE = 16
 STARTS = 3
+CONNECT_S = 5
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "not yet accepting",
+    "too many clients",
+    "connection slots",
+)
 
 
 class DatabaseUnreachableError(OperatorError):
     """The database of `LEDGERMAIL_DATABASE_URL` does not answer, or is not for this version."""
+
+
+class DatabaseAwayError(DatabaseUnreachableError, ServerAwayError):
+    """The database of `LEDGERMAIL_DATABASE_URL` cannot be reached, or has yet to finish its own start."""
 
 
 class Parts:
@@ -99,7 +112,8 @@ class Parts:
             self._closing.callback(self._postgres.stop)
             return _started(self._postgres)
         except psycopg.OperationalError as error:
-            raise DatabaseUnreachableError(f"the database does not answer: {error}") from error
+            kind = DatabaseAwayError if self._postgres is None and _is_away(error) else DatabaseUnreachableError
+            raise kind(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
 
@@ -291,9 +305,20 @@ def _started(postgres: EmbeddedPostgres) -> str:
     return _usable(postgres.start())
 
 
+def _is_away(error: psycopg.OperationalError) -> bool:
+    """Whether it may answer later: nobody there, or a server that starts, stops or is crowded.
+
+    What it refuses, or what is no URL for libpq, never will.
+    """
+    text = str(error)
+    if any(passing in text for passing in _PASSING):
+        return True
+    return "FATAL:" not in text and "connection is bad: invalid" not in text
+
+
 def _usable(url: str) -> str:
     """The URL, of a server that is durable and migrated."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
         check_durability(connection)
     migrate(url)
     return url

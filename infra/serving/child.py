@@ -1,7 +1,8 @@
 """One process of the service: its roles in threads, until it is told to stop or its supervisor is gone.
 
-Standard output is for the supervisor: one JSON line a role that is ready, `{"role": …, "address": …}`, and one for what
-only an operator can mend, `{"unmendable": …}`; standard input ends when the supervisor does. A role that fails ends the
+Standard output is for the supervisor: one JSON line a role that is ready, `{"role": …, "address": …}`, one for a server
+that is waited for, `{"waiting": …}`, and one for what only an operator can mend, `{"unmendable": …}`; standard input
+ends when the supervisor does. A role that fails ends the
 process, which the supervisor starts again.
 """
 
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Sequence
 
 from infra.composition import Parts
-from infra.operator_errors import OperatorError
+from infra.operator_errors import OperatorError, ServerAwayError
 from infra.seldom_collecting import collect_seldom
 from infra.serving.exit_codes import UNMENDABLE
 from infra.serving.giving_way import give_way
@@ -23,6 +24,8 @@ from infra.serving.role_names import PATIENT
 from infra.serving.roles import role
 from infra.settings import load
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+"""Between two questions whether a server is there by now: each pause twice the one before."""
 _log = logging.getLogger("ledgermail")
 
 
@@ -39,12 +42,28 @@ def main(roles: Sequence[str]) -> int:
         give_way()
     try:
         with Parts(load(os.environ)) as parts:
-            _prepare(parts)
+            if not _prepared(parts, stop):
+                return 0
             collect_seldom()
             return _play(parts, roles, stop)
     except OperatorError as error:
         _say({"unmendable": " ".join(str(error).split())})
         return UNMENDABLE
+
+
+def _prepared(parts: Parts, stop: threading.Event) -> bool:
+    """Whether the shared parts stand: servers that are not there yet are waited for until `stop`."""
+    pause_s = FIRST_PAUSE_S
+    while not stop.is_set():
+        try:
+            _prepare(parts)
+        except ServerAwayError as away:
+            _say({"waiting": " ".join(str(away).split())})
+            stop.wait(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def _prepare(parts: Parts) -> None:
