@@ -17,7 +17,7 @@ from infra.extracts import Extracts
 from infra.keys import KeyMissingError
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
-from infra.queue_hints import QueueHints
+from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
@@ -80,7 +80,7 @@ class DeliveryParts:
         hints.attend()
         self.queue.end_leases_of_the_dead()
         return DeliveryWorker(
-            queue=self.queue,
+            queue=AttendedQueue(self._parts.connect, hints),
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
             appender=TimedAppender(self._parts.lane),
@@ -117,6 +117,7 @@ class DeliveryParts:
                 blobs=self._parts.blobs,
                 keys=self._parts.keys,
                 letters=self.dead_letters,
+                leases=self.queue,
                 notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,
