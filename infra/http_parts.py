@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -13,11 +14,12 @@ from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
-from infra import blob_references, followers
+from infra import blob_references
 from infra.accounts.ended_sessions import CHANNEL as ENDED
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
+from infra.gauges import DatabaseGauges
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.postgres_queue import Connect
@@ -26,6 +28,7 @@ from infra.store.lane import LaneClosedError
 from infra.tantivy_search.live import open_live
 from infra.timed_appender import TimedAppender
 from infra.uploads import PostgresUploads
+from infra.view_states import require_kept
 from infra.views.database import Database, reading_pool
 from infra.views.mailbox_facts import MailboxFacts
 from infra.views.mailbox_records import MailboxRecords
@@ -34,6 +37,7 @@ from infra.wakes import Listener
 
 THREADS = 16
 HTTP_PURPOSE = b"ledgermail-http-1"
+FOLLOWING_VIEWS = ("contacts", "search")
 OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -67,6 +71,8 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     parts.checks.add("keys", keys.check)
     parts.checks.add("blobs", parts.check_blobs)
     parts.checks.add("search", lambda: search.cursor(MailboxId("m0")), needed=False)
+    for view in FOLLOWING_VIEWS:
+        parts.checks.add(f"view {view}", partial(require_kept, parts.connect, view), needed=False)
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
@@ -92,7 +98,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         suggestions=StoredSuggestions(database),
         waiters=waiters,
         tokens=tokens,
-        gauges=DatabaseGauges(parts.connect),
+        gauges=DatabaseGauges(parts.connect, parts.checks, FOLLOWING_VIEWS),
         checks=parts.checks,
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
@@ -127,28 +133,3 @@ def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
 def _app(route: object) -> AsgiApp:
     found: AsgiApp = route.app  # type: ignore[attr-defined]  # a Starlette route
     return found
-
-
-class DatabaseGauges:
-    """The port `gateways.http.ports.Gauges` on Postgres."""
-
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
-
-    def queue_records(self) -> int:
-        """Accepted and not yet delivered."""
-        return self._count("SELECT count(*) FROM queue_records")
-
-    def dead_letters(self) -> int:
-        """Waiting for an operator."""
-        return self._count("SELECT count(*) FROM dead_letters")
-
-    def followers(self) -> Mapping[str, tuple[int, int]]:
-        """For each view that follows: events behind, mailboxes parked."""
-        with self._connect() as connection:
-            return followers.lags(connection)
-
-    def _count(self, query: str) -> int:
-        with self._connect() as connection:
-            found = connection.execute(query.encode()).fetchone()
-        return 0 if found is None else int(found[0])

@@ -59,16 +59,13 @@ class _Gauges(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        queue = GaugeMetricFamily("ledgermail_queue_records", "Accepted and not yet delivered.")
-        queue.add_metric([], self._gauges.queue_records())
-        dead = GaugeMetricFamily("ledgermail_dead_letters", "Could not be delivered, wait for an operator.")
-        dead.add_metric([], self._gauges.dead_letters())
-        lag = GaugeMetricFamily("ledgermail_follower_lag_events", "Events that a view is behind.", labels=["view"])
-        parked = GaugeMetricFamily("ledgermail_parked_mailboxes", "Mailboxes that a view parked.", labels=["view"])
-        for view, (behind, count) in sorted(self._gauges.followers().items()):
-            lag.add_metric([view], behind)
-            parked.add_metric([view], count)
-        yield from (queue, dead, lag, parked)
+        families: dict[str, GaugeMetricFamily] = {}
+        for gauge in self._gauges.read():
+            if gauge.name not in families:
+                labels = [gauge.label[0]] if gauge.label else []
+                families[gauge.name] = GaugeMetricFamily(f"ledgermail_{gauge.name}", gauge.meaning, labels=labels)
+            families[gauge.name].add_metric([gauge.label[1]] if gauge.label else [], gauge.value)
+        yield from families.values()
 
 
 @contextmanager

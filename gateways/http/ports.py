@@ -1,6 +1,6 @@
 """What HTTP needs behind it: ports, and the few values of an installation's settings."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -99,17 +99,20 @@ class TooManyUploadsError(Exception):
     """The mailbox has too many uploads that no message uses yet."""
 
 
+class Gauge(msgspec.Struct, frozen=True):
+    """One value of the metric `ledgermail_` + `name`, under its label and that label's value, if it has one."""
+
+    name: str
+    meaning: str
+    value: float
+    label: tuple[str, str] | None = None
+
+
 class Gauges(Protocol):
-    """What the database says of the whole installation, for the metrics."""
+    """What is measured when somebody asks, of the whole installation."""
 
-    def queue_records(self) -> int:
-        """Accepted and not yet delivered."""
-
-    def dead_letters(self) -> int:
-        """Could not be delivered and wait for an operator."""
-
-    def followers(self) -> Mapping[str, tuple[int, int]]:
-        """For each view that follows: events behind, mailboxes parked."""
+    def read(self) -> Iterable[Gauge]:
+        """The values now."""
 
 
 class Failing(msgspec.Struct, frozen=True):
