@@ -223,10 +223,11 @@ class Readiness(msgspec.Struct):
 
 
 class Problem(msgspec.Struct):
-    """What went wrong (RFC 9457): `code` is stable, `detail` for people."""
+    """What went wrong (RFC 9457): `code` is stable, `detail` for people, `instance` ends with the request's id."""
 
     type: str
     title: str
     status: int
     code: str
     detail: str | msgspec.UnsetType = msgspec.UNSET
+    instance: str | msgspec.UnsetType = msgspec.UNSET
