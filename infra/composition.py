@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from infra.s3_blobs import S3Blobs
     from infra.s3_keys import S3Keys
     from infra.s3_parts import S3Parts
+    from infra.tracing import Tracing
 
 POOL_SIZE = 16
 STARTS = 3
@@ -80,6 +81,8 @@ class Parts:
         self.settings = settings
         self.checks = Checks()
         """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
+        self.tracing: Tracing | None = None
+        """Where requests and messages are traced to, if anywhere."""
         self._closing = ExitStack()
         self._postgres: EmbeddedPostgres | None = None
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -23,12 +22,13 @@ from infra.gauges import DatabaseGauges
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.postgres_queue import Connect
+from infra.serving.checks import FOLLOWING_VIEWS, add_checks
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
 from infra.tantivy_search.live import open_live
 from infra.timed_appender import TimedAppender
+from infra.trail.appender import ToldAppender
 from infra.uploads import PostgresUploads
-from infra.view_states import require_kept
 from infra.views.database import Database, reading_pool
 from infra.views.mailbox_facts import MailboxFacts
 from infra.views.mailbox_records import MailboxRecords
@@ -37,7 +37,6 @@ from infra.wakes import Listener
 
 THREADS = 16
 HTTP_PURPOSE = b"ledgermail-http-1"
-FOLLOWING_VIEWS = ("contacts", "search")
 OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -67,19 +66,15 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         tokens.doubt_all_from_thread()
         waiters.ask_from_thread()
 
-    parts.checks.add("database", lambda: database.one("SELECT 1", ()))
-    parts.checks.add("keys", keys.check)
-    parts.checks.add("blobs", parts.check_blobs)
+    add_checks(parts)
     parts.checks.add("search", lambda: search.cursor(MailboxId("m0")), needed=False)
-    for view in FOLLOWING_VIEWS:
-        parts.checks.add(f"view {view}", partial(require_kept, parts.connect, view), needed=False)
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
     return HttpParts(
         settings=_values(settings, secret),
         executor=executor,
-        appender=TimedAppender(parts.lane),
+        appender=ToldAppender(TimedAppender(parts.lane)),
         lists=MessageLists(database),
         facts=MailboxFacts(database),
         records=MailboxRecords(database),

@@ -8,7 +8,7 @@ from gateways.http.docs_page import docs_page
 from gateways.http.event_schema import event_schema
 from gateways.http.openapi import openapi
 from gateways.http.operations import Answer, Call, Operation, Run, as_json
-from gateways.http.ports import AsgiApp, HttpParts
+from gateways.http.ports import AsgiApp, Checks, HttpParts
 from gateways.http.requests import Receive, Scope, Send
 from gateways.http.shapes import Health, Readiness
 
@@ -23,11 +23,17 @@ def healthz(_call: Call[None, None]) -> Answer:
 
 def readyz(call: Call[None, None]) -> Answer:
     """Whether what it needs answers; what does not is named, needed or not. Only what is needed makes it a 503."""
-    failing = call.parts.checks.failing()
+    status, readiness = readiness_of(call.parts.checks)
+    return as_json(readiness, status=status, headers=() if status == 200 else ((b"retry-after", b"2"),))
+
+
+def readiness_of(checks: Checks) -> tuple[int, Readiness]:
+    """What is answered, and under which status."""
+    failing = checks.failing()
     names = [one.name for one in failing]
     if any(one.needed for one in failing):
-        return as_json(Readiness("not ready", names), status=503, headers=((b"retry-after", b"2"),))
-    return as_json(Readiness("degraded" if failing else "ready", names))
+        return 503, Readiness("not ready", names)
+    return 200, Readiness("degraded" if failing else "ready", names)
 
 
 def operations(measured: metrics.Metrics, parts: HttpParts, contract: tuple[Operation, ...]) -> tuple[Operation, ...]:

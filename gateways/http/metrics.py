@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,6 +26,12 @@ APPEND = Histogram("ledgermail_append_seconds", "From a command to its durable e
 SYNC = Histogram("ledgermail_sync_seconds", "Reading a page of /sync, without waiting.", buckets=_FAST, registry=OWN)
 DELIVERY = Histogram(
     "ledgermail_delivery_seconds", "From the acceptance of a mail to its event.", buckets=_SLOW, registry=OWN
+)
+ACCEPTED = Counter("ledgermail_accepted", "Mails taken over by SMTP and LMTP.", registry=OWN)
+TURNED_AWAY = Counter(
+    "ledgermail_turned_away",
+    "Mails that came whole and could not be stored, answered 4xx.",
+    registry=OWN,
 )
 
 

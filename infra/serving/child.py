@@ -11,18 +11,25 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from infra.composition import Parts
+from infra.logs import configure
 from infra.operator_errors import OperatorError, ServerAwayError
 from infra.seldom_collecting import collect_seldom
 from infra.serving.exit_codes import UNMENDABLE
 from infra.serving.giving_way import give_way
-from infra.serving.role_names import PATIENT
+from infra.serving.role_names import OPERATIONS, PATIENT
 from infra.serving.roles import role
 from infra.settings import load
+
+if TYPE_CHECKING:
+    from infra.tracing import Tracing
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 """Between two questions whether a server is there by now: each pause twice the one before."""
@@ -31,17 +38,19 @@ _log = logging.getLogger("ledgermail")
 
 def main(roles: Sequence[str]) -> int:
     """Play the roles; the exit code."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
-    )
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="supervised", daemon=True).start()
-    if PATIENT.issuperset(roles):
+    if PATIENT.issuperset(set(roles) - {OPERATIONS}):
         give_way()
     try:
-        with Parts(load(os.environ)) as parts:
+        settings = load(os.environ)
+        configure(settings.log)
+        with ExitStack() as closing, Parts(settings) as parts:
+            if settings.otlp is not None:
+                parts.tracing = _tracing(settings.otlp, roles)
+                closing.callback(parts.tracing.close)
             if not _prepared(parts, stop):
                 return 0
             collect_seldom()
@@ -49,6 +58,15 @@ def main(roles: Sequence[str]) -> int:
     except OperatorError as error:
         _say({"unmendable": " ".join(str(error).split())})
         return UNMENDABLE
+
+
+def _tracing(url: str, roles: Sequence[str]) -> "Tracing":
+    """Raises: OperatorError, where what traces need is not installed."""
+    try:
+        from infra.tracing import Tracing  # 0.3 s and 20 MB: only who asked for it pays
+    except ModuleNotFoundError as missing:
+        raise OperatorError(f"LEDGERMAIL_OTLP needs {missing.name}: install ledgermail[traces]") from missing
+    return Tracing(url, process=f"{socket.gethostname()}:{os.getpid()}:{','.join(roles)}")
 
 
 def _prepared(parts: Parts, stop: threading.Event) -> bool:

@@ -10,6 +10,7 @@ from infra.followers import Dispatcher, Follower, FollowingView
 from infra.search_view import SearchView, forget_lost_cursors
 from infra.serving.roles import Ready
 from infra.tantivy_search.live import open_live
+from infra.trail.view import ToldView
 from infra.view_states import Telling
 
 
@@ -20,7 +21,7 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         forget_lost_cursors(connection, index)
     views: list[FollowingView] = [SearchView(index, DeliveryParts(parts).extracts.extract), ContactsView()]
     dispatcher = Dispatcher(parts.conninfo, [view.name for view in views])
-    followers = {view.name: Follower(parts.conninfo, parts.reader, view) for view in views}
+    followers = {view.name: Follower(parts.conninfo, parts.reader, ToldView(view)) for view in views}
     telling = Telling(parts.connect, new_id("f"), followers)
     threads = [
         threading.Thread(target=dispatcher.run, args=(stop,), name="dispatcher"),
