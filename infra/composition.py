@@ -35,7 +35,8 @@ from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
-from infra.operator_errors import OperatorError
+from infra.operator_errors import OperatorError, ServerAwayError
+from infra.readiness import Checks
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
@@ -47,13 +48,27 @@ if TYPE_CHECKING:
     from infra.s3_blobs import S3Blobs
     from infra.s3_keys import S3Keys
     from infra.s3_parts import S3Parts
+    from infra.tracing import Tracing
 
 POOL_SIZE = 16
 STARTS = 3
+CONNECT_S = 5
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "not yet accepting",
+    "too many clients",
+    "connection slots",
+)
 
 
 class DatabaseUnreachableError(OperatorError):
     """The database of `LEDGERMAIL_DATABASE_URL` does not answer, or is not for this version."""
+
+
+class DatabaseAwayError(DatabaseUnreachableError, ServerAwayError):
+    """The database of `LEDGERMAIL_DATABASE_URL` cannot be reached, or has yet to finish its own start."""
 
 
 class Parts:
@@ -64,6 +79,10 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.checks = Checks()
+        """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
+        self.tracing: Tracing | None = None
+        """Where requests and messages are traced to, if anywhere."""
         self._closing = ExitStack()
         self._postgres: EmbeddedPostgres | None = None
 
@@ -96,7 +115,8 @@ class Parts:
             self._closing.callback(self._postgres.stop)
             return _started(self._postgres)
         except psycopg.OperationalError as error:
-            raise DatabaseUnreachableError(f"the database does not answer: {error}") from error
+            kind = DatabaseAwayError if self._postgres is None and _is_away(error) else DatabaseUnreachableError
+            raise kind(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
 
@@ -288,9 +308,20 @@ def _started(postgres: EmbeddedPostgres) -> str:
     return _usable(postgres.start())
 
 
+def _is_away(error: psycopg.OperationalError) -> bool:
+    """Whether it may answer later: nobody there, or a server that starts, stops or is crowded.
+
+    What it refuses, or what is no URL for libpq, never will.
+    """
+    text = str(error)
+    if any(passing in text for passing in _PASSING):
+        return True
+    return "FATAL:" not in text and "connection is bad: invalid" not in text
+
+
 def _usable(url: str) -> str:
     """The URL, of a server that is durable and migrated."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
         check_durability(connection)
     migrate(url)
     return url

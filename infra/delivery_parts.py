@@ -10,6 +10,7 @@ from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
+from gateways.reception import Reception
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
@@ -17,11 +18,14 @@ from infra.extracts import Extracts
 from infra.keys import KeyMissingError
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
-from infra.queue_hints import QueueHints
+from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
+from infra.trail.appender import ToldAppender
+from infra.trail.queue import ToldQueue
+from infra.trail.reception import ToldReception
 
 OUTAGES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
@@ -47,14 +51,16 @@ class DeliveryParts:
         return PostgresQueue(self._parts.connect)
 
     @cached_property
-    def reception(self) -> QueueReception:
+    def reception(self) -> Reception:
         """What every door through which mail comes in needs behind it."""
-        return QueueReception(
-            directory=self._parts.directory,
-            domains=self._domains,
-            blobs=self._parts.blobs,
-            queue=self.queue,
-            connect=self._parts.connect,
+        return ToldReception(
+            QueueReception(
+                directory=self._parts.directory,
+                domains=self._domains,
+                blobs=self._parts.blobs,
+                queue=self.queue,
+                connect=self._parts.connect,
+            )
         )
 
     @cached_property
@@ -80,10 +86,10 @@ class DeliveryParts:
         hints.attend()
         self.queue.end_leases_of_the_dead()
         return DeliveryWorker(
-            queue=self.queue,
+            queue=ToldQueue(AttendedQueue(self._parts.connect, hints)),
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
-            appender=TimedAppender(self._parts.lane),
+            appender=ToldAppender(TimedAppender(self._parts.lane)),
             directory=self._parts.directory,
             domains=self._domains,
             hostname=self._parts.settings.hostname,
@@ -98,7 +104,7 @@ class DeliveryParts:
         """A sender, for one thread."""
         return Sender(
             outbox=PostgresOutbox(self._parts.connect, self._parts.reader),
-            queue=self.queue,
+            queue=ToldQueue(self.queue),
             blobs=self._parts.blobs,
             appender=self._parts.lane,
             domains=self._domains,
@@ -117,6 +123,7 @@ class DeliveryParts:
                 blobs=self._parts.blobs,
                 keys=self._parts.keys,
                 letters=self.dead_letters,
+                leases=self.queue,
                 notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,

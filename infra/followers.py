@@ -199,6 +199,7 @@ class Follower:
             cursors = self._claimed(connection)
             self._more = len(cursors) == self._mailboxes
             if not cursors:
+                self._failing = None
                 return 0
             ids = [mailbox_id for mailbox_id, _ in cursors]
             # Deleted before the events are read: whoever wakes the view from now on wakes it for what is not read yet.

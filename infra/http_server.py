@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
 
-from gateways.http.app import HttpApp
+from gateways.http.ports import HttpParts
+from gateways.http.requests import Receive, Scope, Send
 from infra.held_connections import HoldingProtocol
 from infra.refusing_websockets import RefusingProtocol
 from infra.settings_readers import ListenAddress
@@ -17,10 +19,21 @@ WEBSOCKET_BYTES = 4096
 """What a client may send over WebSocket: nothing but closing is expected."""
 
 
+class Application(Protocol):
+    """An ASGI application whose waiting clients are let go before the server stops."""
+
+    @property
+    def parts(self) -> HttpParts:
+        """What it calls."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, one WebSocket, or the server's own start and stop."""
+
+
 class HttpServer:
     """One application on one listening socket."""
 
-    def __init__(self, app: HttpApp, address: ListenAddress) -> None:
+    def __init__(self, app: Application, address: ListenAddress) -> None:
         self._app = app
         self._socket = listening_socket(address)
         config = uvicorn.Config(

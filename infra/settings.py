@@ -63,6 +63,13 @@ class Settings:
     http: ListenAddress = _from("HTTP", read.listen_address, "127.0.0.1:8080", "Where HTTP listens, HOST:PORT.")
     smtp: ListenAddress = _from("SMTP", read.listen_address, "127.0.0.1:2525", "Where SMTP listens, HOST:PORT.")
     lmtp: ListenAddress = _from("LMTP", read.listen_address, "127.0.0.1:2424", "Where LMTP listens, HOST:PORT.")
+    operations: ListenAddress | None = _from(
+        "OPERATIONS",
+        read.listen_address,
+        None,
+        "Where `/healthz`, `/readyz` and `/metrics` are answered beside processes that serve no HTTP, HOST:PORT.",
+        unset="only by HTTP",
+    )
     database_url: str | None = _from(
         "DATABASE_URL",
         read.postgres_url,
@@ -114,6 +121,16 @@ class Settings:
         None,
         "Server-side encryption asked for with every object: `AES256` or `aws:kms`, where the server can.",
         unset="what the bucket does by default",
+    )
+    log: str = _from(
+        "LOG", read.one_of("text", "json"), "text", "What is logged on standard error: lines of `text` or of `json`."
+    )
+    otlp: str | None = _from(
+        "OTLP",
+        read.http_url,
+        None,
+        "URL of a collector that takes traces by OTLP over HTTP; needs the extra `traces`.",
+        unset="no traces",
     )
     registration: str = _from(
         "REGISTRATION",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import psycopg
@@ -85,6 +85,15 @@ _ORPHANED_EXTRACTS = "DELETE FROM extracts e WHERE NOT EXISTS (SELECT FROM blobs
 
 Row = tuple[Any, ...]
 """A mailbox id first, a message id last."""
+
+
+class Leases(Protocol):
+    """A queue that knows whose leases outlived them."""
+
+    def end_leases_of_the_dead(self) -> int:
+        """What they held is due now; how much that was."""
+
+
 RunDue = Callable[[int], int]
 """Does what is due at a time (unix milliseconds); how much that was."""
 
@@ -161,6 +170,12 @@ def tidy_deliveries(now_ms: int, *, connect: Connect, days: int = 7) -> int:
     return 0
 
 
+def end_leases_of_the_dead(_now_ms: int, *, leases: Leases) -> int:
+    """What killed workers held is due now, for the others. Never more to do at once."""
+    leases.end_leases_of_the_dead()
+    return 0
+
+
 def duties(
     *,
     connect: Connect,
@@ -169,6 +184,7 @@ def duties(
     keys: Keys,
     letters: DeadLetters,
     notices: QuotaNotices,
+    leases: Leases,
     trash_days: int = 30,
     repeat_days: int = 7,
     dead_letter_days: int = 4,
@@ -178,6 +194,7 @@ def duties(
     grace_s = blob_grace_hours * 3600.0
     return [
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
+        Duty("end leases of the dead", 10, partial(end_leases_of_the_dead, leases=leases)),
         Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
