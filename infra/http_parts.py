@@ -88,12 +88,13 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         suggestions=StoredSuggestions(database),
         waiters=waiters,
         tokens=tokens,
-        gauges=DatabaseGauges(parts.connect),
+        gauges=DatabaseGauges(parts.connect, None if parts.kafka is None else parts.kafka.backlog.records),
         checks={
             "database": lambda: _told(database.one("SELECT 1", ())),
             "keys": keys.check,
             "blobs": parts.check_blobs,
             "search": lambda: _told(search.cursor(MailboxId("m0"))),
+            **({} if parts.kafka is None else {"queue": parts.kafka.check}),
         },
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
@@ -135,14 +136,16 @@ def _app(route: object) -> AsgiApp:
 
 
 class DatabaseGauges:
-    """The port `gateways.http.ports.Gauges` on Postgres."""
+    """The port `gateways.http.ports.Gauges` on Postgres; `elsewhere` counts records that wait outside of it."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, elsewhere: Callable[[], int] | None = None) -> None:
         self._connect = connect
+        self._elsewhere = elsewhere
 
     def queue_records(self) -> int:
         """Accepted and not yet delivered."""
-        return self._count("SELECT count(*) FROM queue_records")
+        elsewhere = 0 if self._elsewhere is None else self._elsewhere()
+        return elsewhere + self._count("SELECT count(*) FROM queue_records")
 
     def dead_letters(self) -> int:
         """Waiting for an operator."""
