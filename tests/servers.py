@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.kafka.parts import KafkaParts
 from infra.s3_bucket import Bucket
 from infra.s3_client import S3Server
-from infra.settings import load
 from scripts.stack_servers.folders import Folders, folders
 from scripts.stack_servers.processes import running
 from scripts.stack_servers.s3 import S3
@@ -43,29 +41,6 @@ def fresh_bucket() -> Iterator[Bucket]:
         bucket.delete_many(list(bucket.names("")))
         bucket.client.delete_bucket(Bucket=bucket.name)
         bucket.client.close()
-
-
-def kafka_variables(*, partitions: int = 3) -> dict[str, str]:
-    """The settings that pick the Kafka server, with topics and groups of one's own."""
-    return {
-        "LEDGERMAIL_QUEUE": "kafka",
-        "LEDGERMAIL_KAFKA": setting("KAFKA"),
-        "LEDGERMAIL_KAFKA_PREFIX": f"test-{secrets.token_hex(8)}.",
-        "LEDGERMAIL_KAFKA_PARTITIONS": str(partitions),
-    }
-
-
-@contextmanager
-def fresh_kafka(variables: dict[str, str] | None = None) -> Iterator[KafkaParts]:
-    """Topics of one's own on the Kafka server, gone afterwards."""
-    parts = KafkaParts(load(variables or kafka_variables()))
-    parts.make_topics()
-    try:
-        yield parts
-    finally:
-        parts.close()
-        with parts.cluster.admin() as admin:
-            admin.delete_topics(list(parts.topics.wanted()))
 
 
 @contextmanager

@@ -1,11 +1,22 @@
 """What lies in a topic and was not committed by its group: how many records, and whether any of them is old."""
 
+import time
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import TopicPartition, errors
 from kafka.admin import OffsetSpec
 
 from infra.kafka.cluster import KafkaCluster
+
+
+COORDINATOR_S = 5.0
+"""How long a cluster whose first group this is may take to make what keeps groups."""
+
+_COORDINATOR_COMES = (
+    errors.CoordinatorNotAvailableError,
+    errors.CoordinatorLoadInProgressError,
+    errors.NotCoordinatorError,
+)
 
 
 class Backlog:
@@ -42,6 +53,17 @@ class Backlog:
         places = [TopicPartition(self._topic, one["partition_index"]) for one in found["partitions"]]
         starts = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
         ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
-        committed = admin.list_group_offsets({self._group: places})[self._group]
+        committed = self._committed(admin, places)
         first = {p: max(starts[p].offset, committed[p].offset if p in committed else 0) for p in places}
         return {place: (min(first[place], ends[place].offset), ends[place].offset) for place in places}
+
+    def _committed(self, admin: Any, places: list[Any]) -> dict[Any, Any]:
+        until = time.monotonic() + COORDINATOR_S
+        while True:
+            try:
+                found: dict[Any, Any] = admin.list_group_offsets({self._group: places})[self._group]
+                return found
+            except _COORDINATOR_COMES:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)

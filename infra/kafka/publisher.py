@@ -12,6 +12,7 @@ from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError
 
 DELIVERY_MS = 10_000
 """Within which records are acknowledged, or their publishing has failed."""
+CLOSE_S = 1.0
 BATCH_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 512 * 1024
 """What is larger must go another way: brokers take 1 MB with everything around it."""
@@ -88,6 +89,9 @@ def partition_of(key: str, partitions: Sequence[int]) -> int:
 
 
 def _close(producer: Any) -> None:
+    """Whatever it holds is given up. Asked to close, the client would first try to send it, and go on if it cannot."""
+    producer._sender.force_close()
+    producer._sender.join(CLOSE_S)
     try:
         producer.close(timeout=0)
     except errors.KafkaError as error:

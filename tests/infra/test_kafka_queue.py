@@ -19,7 +19,7 @@ from infra.kafka.publisher import MAX_RECORD_BYTES
 from infra.postgres_queue import encoded
 from infra.timers import collect_blobs
 from tests.contracts.queue import LEASE_S, Clock, QueueContract, leased, record
-from tests.servers import fresh_kafka
+from tests.kafka_servers import fresh_kafka
 
 pytestmark = pytest.mark.servers
 PATIENCE_S = 30.0
