@@ -36,6 +36,7 @@ from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError, ServerAwayError
+from infra.postgres_queue import PostgresQueue
 from infra.readiness import Checks
 from infra.settings import Settings
 from infra.store.lanes import Lanes
@@ -45,6 +46,8 @@ from infra.store.recorder import MailboxRecorder, datastore
 from infra.wakes import Announcer
 
 if TYPE_CHECKING:
+    from infra.kafka.incoming import KafkaQueue
+    from infra.kafka.parts import KafkaParts
     from infra.s3_blobs import S3Blobs
     from infra.s3_keys import S3Keys
     from infra.s3_parts import S3Parts
@@ -195,6 +198,31 @@ class Parts:
         from infra.s3_parts import S3Parts  # its client takes 0.2 s to import: only who uses it pays
 
         return S3Parts(self.settings)
+
+    @cached_property
+    def kafka(self) -> "KafkaParts | None":
+        """Kafka, where accepted mail and wake-ups go by it.
+
+        Raises:
+            OperatorError: it can never be used as it is.
+        """
+        if self.settings.queue != "kafka":
+            return None
+        from infra.kafka.parts import KafkaParts  # its client takes 0.2 s to import: only who uses it pays
+
+        kafka = KafkaParts(self.settings)
+        self._closing.callback(kafka.close)
+        kafka.prepare()
+        return kafka
+
+    @cached_property
+    def queue(self) -> "PostgresQueue | KafkaQueue":
+        """What was accepted and is not yet delivered: one for all threads."""
+        if self.kafka is None:
+            return PostgresQueue(self.connect)
+        queue = self.kafka.queue(self.connect)
+        self._closing.callback(queue.close)
+        return queue
 
     @cached_property
     def announcer(self) -> Announcer:

@@ -1,7 +1,9 @@
 """The parts of the composition root that mail passes through after SMTP: queue, reception, worker, sender, timers."""
 
 import time
+from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -27,6 +29,9 @@ from infra.trail.appender import ToldAppender
 from infra.trail.queue import ToldQueue
 from infra.trail.reception import ToldReception
 
+if TYPE_CHECKING:
+    from infra.kafka.incoming import KafkaQueue
+
 OUTAGES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -45,10 +50,10 @@ class DeliveryParts:
         self._parts = parts
         self._domains = frozenset(parts.settings.domains)
 
-    @cached_property
-    def queue(self) -> PostgresQueue:
+    @property
+    def queue(self) -> "PostgresQueue | KafkaQueue":
         """What was accepted and is not yet delivered."""
-        return PostgresQueue(self._parts.connect)
+        return self._parts.queue
 
     @cached_property
     def reception(self) -> Reception:
@@ -95,10 +100,22 @@ class DeliveryParts:
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
-            wait=hints.wait,
+            wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,
         )
+
+    def _wait(self, hints: QueueHints) -> Callable[[float], None]:
+        """What wakes a worker: in Postgres a hint, in Kafka a record."""
+        queue = self.queue
+        if isinstance(queue, PostgresQueue):
+            return hints.wait
+
+        def wait(timeout_s: float) -> None:
+            hints.wait(0.0)  # keeps the worker known to live
+            queue.wait(timeout_s)
+
+        return wait
 
     def sender(self) -> Sender:
         """A sender, for one thread."""
@@ -115,7 +132,7 @@ class DeliveryParts:
 
     def timers(self) -> Timers:
         """All that happens because time passes."""
-        settings = self._parts.settings
+        settings, kafka = self._parts.settings, self._parts.kafka
         return Timers(
             duties(
                 connect=self._parts.connect,
@@ -129,6 +146,7 @@ class DeliveryParts:
                 repeat_days=settings.repeat_days,
                 dead_letter_days=settings.dead_letter_days,
                 blob_grace_hours=settings.blob_grace_hours,
+                waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
             )
         )
 

@@ -40,14 +40,21 @@ _LAG_S = """
 
 
 class DatabaseGauges:
-    """The port `gateways.http.ports.Gauges` on Postgres."""
+    """The port `gateways.http.ports.Gauges` on Postgres; `elsewhere` counts records that wait outside of it."""
 
     def __init__(
-        self, connect: Connect, checks: Checks, views: tuple[str, ...], *, clock_ms: Callable[[], int] | None = None
+        self,
+        connect: Connect,
+        checks: Checks,
+        views: tuple[str, ...],
+        *,
+        elsewhere: Callable[[], int] | None = None,
+        clock_ms: Callable[[], int] | None = None,
     ) -> None:
         self._connect = connect
         self._checks = checks
         self._views = views
+        self._elsewhere = elsewhere or (lambda: 0)
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
 
     def read(self) -> Iterator[Gauge]:
@@ -65,7 +72,15 @@ class DatabaseGauges:
     def _of_database(self) -> list[Gauge]:
         with self._connect() as connection, connection.transaction():
             connection.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
-            return [*_of_queue(connection, self._clock_ms()), *self._of_views(connection)]
+            now = self._clock_ms()
+            return [*_of_queue(connection, now, self._records_elsewhere()), *self._of_views(connection)]
+
+    def _records_elsewhere(self) -> int | None:
+        """None while the other server does not answer: a part of the number would be a wrong one."""
+        try:
+            return self._elsewhere()
+        except ConnectionError:
+            return None
 
     def _of_views(self, connection: Connection[Any]) -> Iterator[Gauge]:
         behind = lags(connection)
@@ -85,9 +100,10 @@ class DatabaseGauges:
             yield Gauge("followers_waiting", "Processes whose follower waits.", state.waiting if state else 0, label)
 
 
-def _of_queue(connection: Connection[Any], now: int) -> Iterator[Gauge]:
+def _of_queue(connection: Connection[Any], now: int, elsewhere: int | None) -> Iterator[Gauge]:
     records, due, due_ms = _row(connection, _QUEUE, now)
-    yield Gauge("queue_records", "Accepted and not yet delivered.", records)
+    if elsewhere is not None:
+        yield Gauge("queue_records", "Accepted and not yet delivered.", records + elsewhere)
     yield Gauge("queue_due_unclaimed", "Due for delivery and in no worker's hands.", due)
     yield Gauge("queue_due_unclaimed_seconds", "How long the oldest of them has been due.", due_ms / 1000)
     yield Gauge("queue_deferred_recipients", "Wait for another attempt.", _count(connection, _FAILED))

@@ -93,7 +93,12 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         suggestions=StoredSuggestions(database),
         waiters=waiters,
         tokens=tokens,
-        gauges=DatabaseGauges(parts.connect, parts.checks, FOLLOWING_VIEWS),
+        gauges=DatabaseGauges(
+            parts.connect,
+            parts.checks,
+            FOLLOWING_VIEWS,
+            elsewhere=None if parts.kafka is None else parts.kafka.backlog.records,
+        ),
         checks=parts.checks,
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),

@@ -132,6 +132,50 @@ class Settings:
         "URL of a collector that takes traces by OTLP over HTTP; needs the extra `traces`.",
         unset="no traces",
     )
+    queue: str = _from(
+        "QUEUE",
+        read.one_of("postgres", "kafka"),
+        "postgres",
+        "Where accepted mail waits and followers are woken: `postgres` (the database) or `kafka`.",
+    )
+    kafka: tuple[str, ...] = _from(
+        "KAFKA", read.server_addresses, None, "Brokers to begin with, HOST:PORT between commas.", unset="none"
+    )
+    kafka_prefix: str = _from(
+        "KAFKA_PREFIX", read.topic_prefix, "ledgermail.", "What the names of topics and consumer groups begin with."
+    )
+    kafka_partitions: int = _count("KAFKA_PARTITIONS", 12, "Partitions of topics that are made.", most=10_000)
+    kafka_replication: int | None = _from(
+        "KAFKA_REPLICATION",
+        read.whole_number(1, 100),
+        None,
+        "Replicas of topics that are made; with 3 or more, two must have a record before it counts.",
+        unset="the brokers' default",
+    )
+    kafka_events_days: int = _count("KAFKA_EVENTS_DAYS", 7, "Days that `mailbox_events` are kept.", most=3650)
+    kafka_tls: str = _from(
+        "KAFKA_TLS", read.one_of("no", "yes"), "no", "Whether brokers are spoken to over TLS: `yes` or `no`."
+    )
+    kafka_ca: Path | None = _from(
+        "KAFKA_CA", read.readable_file, None, "Who signs the brokers' certificates, PEM.", unset="the system's"
+    )
+    kafka_cert: Path | None = _from(
+        "KAFKA_CERT", read.readable_file, None, "Certificate chain shown to brokers, PEM. Needs `LEDGERMAIL_KAFKA_KEY`."
+    )
+    kafka_key: Path | None = _from(
+        "KAFKA_KEY", read.readable_file, None, "Its private key, PEM. Needs `LEDGERMAIL_KAFKA_CERT`."
+    )
+    kafka_sasl: str | None = _from(
+        "KAFKA_SASL",
+        read.one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        None,
+        "How to sign in to brokers: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.",
+        unset="without signing in",
+    )
+    kafka_user: str | None = _from("KAFKA_USER", read.word, None, "Who signs in. Needs `LEDGERMAIL_KAFKA_SASL`.")
+    kafka_password: str | None = _from(
+        "KAFKA_PASSWORD", read.secret, None, "With what password. Needs `LEDGERMAIL_KAFKA_SASL`."
+    )
     registration: str = _from(
         "REGISTRATION",
         read.one_of("open", "closed"),
@@ -240,6 +284,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     values["registration"] = values["registration"] or ("open" if loopback else "closed")
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
+    values["kafka"] = values["kafka"] or ()
     settings = Settings(**cast(dict[str, Any], values))
     _refuse_contradictions(settings)
     return settings
@@ -268,6 +313,7 @@ def _refuse_contradictions(settings: Settings) -> None:
         missing, given = ("TLS_KEY", "TLS_CERT") if settings.tls_cert else ("TLS_CERT", "TLS_KEY")
         raise SettingError(f"{PREFIX}{missing}: must be set because {PREFIX}{given} is")
     _refuse_half_an_s3(settings)
+    _refuse_half_a_kafka(settings)
     if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
     if settings.messages_per_minute > settings.messages_per_day:
@@ -284,6 +330,24 @@ def _refuse_half_an_s3(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must be set because {PREFIX}KEYS is s3")
     if settings.s3_bucket is not None and settings.s3_bucket == settings.s3_keys_bucket:
         raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must not be that of the blobs")
+
+
+def _refuse_half_a_kafka(settings: Settings) -> None:
+    if settings.queue == "kafka" and not settings.kafka:
+        raise SettingError(f"{PREFIX}KAFKA: must be set because {PREFIX}QUEUE is kafka")
+    if (settings.kafka_cert is None) != (settings.kafka_key is None):
+        missing, given = ("KEY", "CERT") if settings.kafka_cert else ("CERT", "KEY")
+        raise SettingError(f"{PREFIX}KAFKA_{missing}: must be set because {PREFIX}KAFKA_{given} is")
+    if settings.kafka_tls == "no" and (settings.kafka_ca or settings.kafka_cert):
+        raise SettingError(f"{PREFIX}KAFKA_TLS: must be yes because a certificate is set")
+    if settings.kafka_tls == "no" and settings.kafka_sasl == "PLAIN":
+        raise SettingError(f"{PREFIX}KAFKA_TLS: must be yes because PLAIN shows the password")
+    signs_in = settings.kafka_sasl is not None
+    for name, value in (("USER", settings.kafka_user), ("PASSWORD", settings.kafka_password)):
+        if signs_in and value is None:
+            raise SettingError(f"{PREFIX}KAFKA_{name}: must be set because {PREFIX}KAFKA_SASL is")
+        if not signs_in and value is not None:
+            raise SettingError(f"{PREFIX}KAFKA_SASL: must be set because {PREFIX}KAFKA_{name} is")
 
 
 def documentation() -> str:

@@ -43,6 +43,14 @@ def listen_address(text: str) -> ListenAddress:
     return ListenAddress(domain_name(host), int(port))
 
 
+def server_addresses(text: str) -> tuple[str, ...]:
+    """`HOST:PORT` of servers between commas, each once, in their order."""
+    found = tuple(dict.fromkeys(str(listen_address(part.strip())) for part in text.split(",") if part.strip()))
+    if not found or any(address.endswith(":0") for address in found):
+        raise ValueError("must name at least one server, as in kafka-1.example.test:9092")
+    return found
+
+
 def domain_name(text: str) -> str:
     """A domain in lower-case ASCII (A-labels: RFC 5890 section 2.3.2.1, RFC 5891 section 4)."""
     try:
@@ -106,6 +114,13 @@ def bucket_name(text: str) -> str:
     """A bucket's name that can be a part of a host name, as S3 wants it."""
     if re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text, re.ASCII) is None:
         raise ValueError("must be 3 to 63 lower-case letters, digits and hyphens, as in mail-blobs")
+    return text
+
+
+def topic_prefix(text: str) -> str:
+    """The beginning of a Kafka topic's name."""
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text, re.ASCII) is None or text.startswith("__"):
+        raise ValueError("must be at most 100 letters, digits, dots, hyphens and underscores, as in ledgermail.")
     return text
 
 

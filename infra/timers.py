@@ -155,8 +155,22 @@ def forget_messages(now_ms: int, *, connect: Connect) -> int:
     return len(due)
 
 
-def collect_blobs(now_ms: int, *, connect: Connect, blobs: Blobs, grace_s: float) -> int:
-    """Objects that nobody holds go, and what was read of them. Never more to do at once."""
+def collect_blobs(
+    now_ms: int,
+    *,
+    connect: Connect,
+    blobs: Blobs,
+    grace_s: float,
+    waits_from_before: Callable[[int], bool] | None = None,
+) -> int:
+    """Objects that nobody holds go, and what was read of them. Never more to do at once.
+
+    `waits_from_before` says, of a queue whose records hold their objects by no row, whether one waits from before a
+    time. What waits for less than half the grace is young enough to be left alone; else nothing is collected.
+    """
+    if waits_from_before is not None and waits_from_before(now_ms - int(grace_s * 500)):
+        _log.warning("no object is collected while accepted mail waits for so long")
+        return 0
     collect(connect, blobs, grace_s=grace_s, now=datetime.fromtimestamp(now_ms / 1000, UTC))
     with connect() as connection, connection.transaction():
         connection.execute(_ORPHANED_EXTRACTS)
@@ -189,6 +203,7 @@ def duties(
     repeat_days: int = 7,
     dead_letter_days: int = 4,
     blob_grace_hours: int = 24,
+    waits_from_before: Callable[[int], bool] | None = None,
 ) -> list[Duty]:
     """All duties of an installation."""
     grace_s = blob_grace_hours * 3600.0
@@ -205,7 +220,13 @@ def duties(
         Duty(
             "collect blobs",
             3600,
-            partial(collect_blobs, connect=connect, blobs=blobs, grace_s=grace_s),
+            partial(
+                collect_blobs,
+                connect=connect,
+                blobs=blobs,
+                grace_s=grace_s,
+                waits_from_before=waits_from_before,
+            ),
             has_own_thread=True,
         ),
     ]

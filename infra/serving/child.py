@@ -87,7 +87,7 @@ def _prepared(parts: Parts, stop: threading.Event) -> bool:
 def _prepare(parts: Parts) -> None:
     """Make what the roles share in this one thread, as the composition asks."""
     parts.ensure_operator()
-    for name in ("keys", "blobs", "announcer", "lane", "recorder", "reader", "directory", "pool"):
+    for name in ("keys", "blobs", "announcer", "lane", "recorder", "reader", "directory", "pool", "queue"):
         getattr(parts, name)
 
 

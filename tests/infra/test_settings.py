@@ -164,6 +164,37 @@ def test_what_is_no_buckets_name_is_refused(name: str) -> None:
     assert refusal(S3_BUCKET=name).startswith("LEDGERMAIL_S3_BUCKET: must be 3 to 63")
 
 
+def test_kafka_needs_brokers() -> None:
+    assert (load({}).queue, load({}).kafka) == ("postgres", ())
+    assert refusal(QUEUE="kafka") == "LEDGERMAIL_KAFKA: must be set because LEDGERMAIL_QUEUE is kafka"
+    assert load({"LEDGERMAIL_KAFKA": "k1:9092, k2.example.test:9093,[::1]:9094,k1:9092"}).kafka == (
+        "k1:9092",
+        "k2.example.test:9093",
+        "[::1]:9094",
+    )
+    for wrong in ("k1", "k1:", "k1:0", "k1:99999", ","):
+        assert refusal(KAFKA=wrong).startswith("LEDGERMAIL_KAFKA: must ")
+
+
+@pytest.mark.parametrize("prefix", ["a b", "__x", "a/b", "x" * 101])
+def test_what_no_topic_may_begin_with_is_refused(prefix: str) -> None:
+    assert refusal(KAFKA_PREFIX=prefix).startswith("LEDGERMAIL_KAFKA_PREFIX: must be at most 100")
+
+
+def test_what_signs_in_to_kafka_belongs_together(tmp_path: Path) -> None:
+    pem = tmp_path / "cert.pem"
+    pem.write_text("")
+    scram = {"KAFKA_SASL": "SCRAM-SHA-512", "KAFKA_USER": "me"}
+    assert refusal(**scram) == "LEDGERMAIL_KAFKA_PASSWORD: must be set because LEDGERMAIL_KAFKA_SASL is"
+    assert refusal(KAFKA_USER="me") == "LEDGERMAIL_KAFKA_SASL: must be set because LEDGERMAIL_KAFKA_USER is"
+    plain = {"KAFKA_SASL": "PLAIN", "KAFKA_USER": "me", "KAFKA_PASSWORD": "hush"}
+    assert refusal(**plain) == "LEDGERMAIL_KAFKA_TLS: must be yes because PLAIN shows the password"
+    assert refusal(KAFKA_CERT=str(pem)) == "LEDGERMAIL_KAFKA_KEY: must be set because LEDGERMAIL_KAFKA_CERT is"
+    assert refusal(KAFKA_CA=str(pem)).startswith("LEDGERMAIL_KAFKA_TLS: must be yes")
+    secret = {f"LEDGERMAIL_{name}": value for name, value in (scram | {"KAFKA_PASSWORD": "hush"}).items()}
+    assert "hush" not in repr(load(secret))
+
+
 def test_every_setting_is_documented() -> None:
     assert DOCUMENT.read_text() == documentation(), "write it: python -m infra.settings > docs/settings.md"
 
