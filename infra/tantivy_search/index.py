@@ -16,8 +16,9 @@ from tantivy import Query as IndexQuery
 
 from domain.ids import MailboxId, MessageId
 from domain.search_query import Query as SearchQuery
+from infra.search_places import read_cursor, write_cursor
 from infra.tantivy_search.freed_memory import give_back
-from infra.tantivy_search.pages import page, read_cursor, write_cursor
+from infra.tantivy_search.pages import page
 from infra.tantivy_search.schema import (
     APPLIED_SEQ,
     CURSOR_OF,
