@@ -24,10 +24,10 @@ def healthz(_call: Call[None, None]) -> Answer:
 
 
 def readyz(call: Call[None, None]) -> Answer:
-    """Whether what it needs answers; what does not is named."""
+    """Whether what it needs answers; what does not is named, also where all else goes on without it."""
     failing = [name for name, check in call.parts.checks.items() if not _answers(name, check)]
-    if not failing:
-        return as_json(Readiness("ready", []))
+    if call.parts.spared.issuperset(failing):
+        return as_json(Readiness("ready", failing))
     return as_json(Readiness("not ready", failing), status=503, headers=((b"retry-after", b"2"),))
 
 
