@@ -36,6 +36,7 @@ from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError
+from infra.search_parts import SearchParts, search_parts
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
@@ -175,6 +176,11 @@ class Parts:
         from infra.s3_parts import S3Parts  # its client takes 0.2 s to import: only who uses it pays
 
         return S3Parts(self.settings)
+
+    @cached_property
+    def search(self) -> SearchParts:
+        """The search index."""
+        return search_parts(self.settings, self.connect)
 
     @cached_property
     def announcer(self) -> Announcer:

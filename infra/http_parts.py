@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from domain.ids import MailboxId
 from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
@@ -23,7 +22,6 @@ from infra.keys import KeyMissingError
 from infra.postgres_queue import Connect
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
-from infra.tantivy_search.live import open_live
 from infra.timed_appender import TimedAppender
 from infra.uploads import PostgresUploads
 from infra.views.database import Database, reading_pool
@@ -54,8 +52,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     pool = reading_pool(parts.conninfo, max_size=THREADS)
     closing.callback(pool.close)
     database = Database(pool)
-    search = open_live(settings.data / "search")
-    closing.callback(search.close)
+    search = parts.search.live(closing)
     waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
     tokens = TokenChecks(parts.sessions.ended, executor)
 
@@ -93,8 +90,9 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
             "database": lambda: _told(database.one("SELECT 1", ())),
             "keys": keys.check,
             "blobs": parts.check_blobs,
-            "search": lambda: _told(search.cursor(MailboxId("m0"))),
+            "search": search.check,
         },
+        spared=frozenset({"search"}),
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
         pages={route.path: _app(route) for route in page_routes()},
