@@ -38,6 +38,7 @@ from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError, ServerAwayError
 from infra.postgres_queue import PostgresQueue
 from infra.readiness import Checks
+from infra.search_parts import SearchParts, search_parts
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
@@ -223,6 +224,11 @@ class Parts:
         queue = self.kafka.queue(self.connect)
         self._closing.callback(queue.close)
         return queue
+
+    @cached_property
+    def search(self) -> SearchParts:
+        """The search index."""
+        return search_parts(self.settings, self.connect)
 
     @cached_property
     def announcer(self) -> Announcer:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from domain.ids import MailboxId
 from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
@@ -25,7 +24,6 @@ from infra.postgres_queue import Connect
 from infra.serving.checks import FOLLOWING_VIEWS, add_checks
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
-from infra.tantivy_search.live import open_live
 from infra.timed_appender import TimedAppender
 from infra.trail.appender import ToldAppender
 from infra.uploads import PostgresUploads
@@ -57,8 +55,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     pool = reading_pool(parts.conninfo, max_size=THREADS)
     closing.callback(pool.close)
     database = Database(pool)
-    search = open_live(settings.data / "search")
-    closing.callback(search.close)
+    search = parts.search.live(closing)
     waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
     tokens = TokenChecks(parts.sessions.ended, executor)
 
@@ -67,7 +64,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         waiters.ask_from_thread()
 
     add_checks(parts)
-    parts.checks.add("search", lambda: search.cursor(MailboxId("m0")), needed=False)
+    parts.checks.add("search", search.check, needed=False)
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)

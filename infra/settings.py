@@ -89,6 +89,37 @@ class Settings:
         "file",
         "Where the mailboxes' wrapped keys lie: `file` (the data folder) or `s3` (a bucket of their own).",
     )
+    search: str = _from(
+        "SEARCH",
+        read.one_of("tantivy", "opensearch"),
+        "tantivy",
+        "Where the search index lies: `tantivy` (the data folder) or `opensearch`.",
+    )
+    opensearch: tuple[str, ...] = _from(
+        "OPENSEARCH", read.http_urls, None, "URL of OpenSearch, without a path; of several nodes, between commas."
+    )
+    opensearch_user: str | None = _from(
+        "OPENSEARCH_USER", read.word, None, "Who we are to OpenSearch. Needs `LEDGERMAIL_OPENSEARCH_PASSWORD`."
+    )
+    opensearch_password: str | None = _from(
+        "OPENSEARCH_PASSWORD", read.secret, None, "That user's password. Needs `LEDGERMAIL_OPENSEARCH_USER`."
+    )
+    opensearch_ca: Path | None = _from(
+        "OPENSEARCH_CA",
+        read.readable_file,
+        None,
+        "Whom OpenSearch's certificate must be signed by, PEM.",
+        unset="the usual authorities",
+    )
+    opensearch_prefix: str = _from(
+        "OPENSEARCH_PREFIX", read.index_prefix, "ledgermail", "What the names of our indices in OpenSearch begin with."
+    )
+    opensearch_shards: int = _count(
+        "OPENSEARCH_SHARDS",
+        4,
+        "Shards of an index made from now on, by `ledgermail rebuild search`, too.",
+        most=1024,
+    )
     s3_endpoint: str | None = _from(
         "S3_ENDPOINT", read.http_url, None, "URL of the S3 server, without a path.", unset="AWS"
     )
@@ -282,6 +313,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     values["hostname"] = values["hostname"] or domains[0]
     loopback = cast(ListenAddress, values["http"]).is_loopback
     values["registration"] = values["registration"] or ("open" if loopback else "closed")
+    values["opensearch"] = values["opensearch"] or ()
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
     values["kafka"] = values["kafka"] or ()
@@ -314,6 +346,7 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}{missing}: must be set because {PREFIX}{given} is")
     _refuse_half_an_s3(settings)
     _refuse_half_a_kafka(settings)
+    _refuse_half_an_opensearch(settings)
     if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
     if settings.messages_per_minute > settings.messages_per_day:
@@ -348,6 +381,14 @@ def _refuse_half_a_kafka(settings: Settings) -> None:
             raise SettingError(f"{PREFIX}KAFKA_{name}: must be set because {PREFIX}KAFKA_SASL is")
         if not signs_in and value is not None:
             raise SettingError(f"{PREFIX}KAFKA_SASL: must be set because {PREFIX}KAFKA_{name} is")
+
+
+def _refuse_half_an_opensearch(settings: Settings) -> None:
+    if (settings.opensearch_user is None) != (settings.opensearch_password is None):
+        missing, given = ("PASSWORD", "USER") if settings.opensearch_user else ("USER", "PASSWORD")
+        raise SettingError(f"{PREFIX}OPENSEARCH_{missing}: must be set because {PREFIX}OPENSEARCH_{given} is")
+    if settings.search == "opensearch" and not settings.opensearch:
+        raise SettingError(f"{PREFIX}OPENSEARCH: must be set because {PREFIX}SEARCH is opensearch")
 
 
 def documentation() -> str:

@@ -110,6 +110,18 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def http_urls(text: str) -> tuple[str, ...]:
+    """One or more of `http_url`, between commas."""
+    return tuple(http_url(part.strip()) for part in text.split(",") if part.strip())
+
+
+def index_prefix(text: str) -> str:
+    """What the name of an index may begin with."""
+    if re.fullmatch(r"[a-z][a-z0-9-]{0,62}", text, re.ASCII) is None:
+        raise ValueError("must be up to 63 lower-case letters, digits and hyphens, a letter first")
+    return text
+
+
 def bucket_name(text: str) -> str:
     """A bucket's name that can be a part of a host name, as S3 wants it."""
     if re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text, re.ASCII) is None:

@@ -13,6 +13,8 @@ def add_checks(parts: Parts) -> None:
     parts.checks.add("database", partial(_ask, parts))
     parts.checks.add("keys", parts.keys.check)
     parts.checks.add("blobs", parts.check_blobs)
+    if parts.kafka is not None:
+        parts.checks.add("queue", parts.kafka.check)
     for view in FOLLOWING_VIEWS:
         parts.checks.add(f"view {view}", partial(require_kept, parts.connect, view), needed=False)
 
