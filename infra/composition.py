@@ -267,7 +267,8 @@ class Parts:
     @cached_property
     def sessions(self) -> PostgresSessions:
         """Sessions and their tokens."""
-        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane)
+        known = None if self.redis is None else self.redis.known_tokens
+        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane, known=known)
 
     @cached_property
     def passwords(self) -> PostgresPasswords:

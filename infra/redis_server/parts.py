@@ -5,11 +5,13 @@ from typing import Protocol
 from infra.buckets import MemoryBuckets
 from infra.redis_server.buckets import RedisBuckets
 from infra.redis_server.cache import RedisCache
+from infra.redis_server.known_tokens import RedisTokens
 from infra.redis_server.names import Names
 from infra.redis_server.server import RedisServer
 from infra.settings import Settings
 
 NAMES_PURPOSE = b"ledgermail-redis-names-1"
+SESSIONS_PURPOSE = b"ledgermail-redis-sessions-1"
 
 
 class _Secrets(Protocol):
@@ -25,6 +27,7 @@ class RedisParts:
         self.server.start()
         self._names = Names(secrets.derived(NAMES_PURPOSE))
         self.cache = RedisCache(self.server)
+        self.known_tokens = RedisTokens(self.server, self._names, key=secrets.derived(SESSIONS_PURPOSE))
         self.failure_counts = RedisBuckets(self.server, self._names, MemoryBuckets())
 
     def close(self) -> None:

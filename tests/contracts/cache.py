@@ -7,13 +7,12 @@ import pytest
 from infra.caches.cache import Cache
 
 
-@pytest.fixture
-def name() -> bytes:
-    return secrets.token_hex(8).encode()
-
-
 class CacheContract:
     """The port's promises, one test each."""
+
+    @pytest.fixture
+    def name(self) -> bytes:
+        return secrets.token_hex(8).encode()
 
     def test_what_was_put_is_got_byte_for_byte(self, cache: Cache, name: bytes) -> None:
         for value in (b"", b"value", bytes(range(256)) * 400):

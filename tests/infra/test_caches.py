@@ -3,7 +3,7 @@
 import pytest
 
 from infra.caches.cache import MemoryCache
-from tests.contracts.cache import CacheContract, name  # noqa: F401 - a fixture
+from tests.contracts.cache import CacheContract
 
 
 class Clock:

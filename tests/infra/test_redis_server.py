@@ -14,7 +14,7 @@ from infra.redis_server.buckets import RedisBuckets
 from infra.redis_server.cache import LARGEST_BYTES, RedisCache
 from infra.redis_server.server import RedisAwayError, RedisRefusedError, RedisServer
 from tests.contracts.buckets import BucketsContract, Clock, OpenBuckets
-from tests.contracts.cache import CacheContract, name  # noqa: F401 - a fixture
+from tests.contracts.cache import CacheContract
 from tests.own_redis import OwnRedis, fresh_names, own_redis, shared_redis
 
 pytestmark = pytest.mark.servers
@@ -50,7 +50,7 @@ class TestRedisCache(CacheContract):
         with shared_redis() as server:
             yield RedisCache(server)
 
-    def test_what_is_too_large_is_not_kept(self, cache: RedisCache, name: bytes) -> None:  # noqa: F811
+    def test_what_is_too_large_is_not_kept(self, cache: RedisCache, name: bytes) -> None:
         cache.put(name, bytes(LARGEST_BYTES + 1), for_s=60)
         assert cache.get(name) is None
 
