@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from infra.redis_server.names import Names
+from infra.caches.names import Names
 from infra.redis_server.server import RedisServer
 from scripts.stack_servers.folders import Folders, folders
 from scripts.stack_servers.processes import running

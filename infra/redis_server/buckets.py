@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.buckets import Buckets, Charge
+from infra.caches.names import Names
 from infra.redis_server.connection import Word
-from infra.redis_server.names import Names
 from infra.redis_server.server import RedisAwayError, RedisServer
 
 SCRIPT = Path(__file__).with_name("buckets.lua").read_text()

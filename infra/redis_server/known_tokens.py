@@ -13,7 +13,7 @@ import msgspec
 
 from gateways.accounts import Principal
 from infra.accounts.known_tokens import BELIEVED_S, Moment, RememberedTokens
-from infra.redis_server.names import Names
+from infra.caches.names import Names
 from infra.redis_server.server import RedisAwayError, RedisServer
 from infra.sealing import SealBrokenError, open_sealed, seal
 

@@ -3,12 +3,16 @@
 from typing import Protocol
 
 from infra.buckets import MemoryBuckets
+from infra.caches.current import CurrentAnswers
+from infra.caches.names import Names
+from infra.caches.sealed import SealedCache
+from infra.keys import Keys
 from infra.redis_server.buckets import RedisBuckets
 from infra.redis_server.cache import RedisCache
 from infra.redis_server.known_tokens import RedisTokens
-from infra.redis_server.names import Names
 from infra.redis_server.server import RedisServer
 from infra.settings import Settings
+from infra.views.database import Database
 
 NAMES_PURPOSE = b"ledgermail-redis-names-1"
 SESSIONS_PURPOSE = b"ledgermail-redis-sessions-1"
@@ -29,6 +33,10 @@ class RedisParts:
         self.cache = RedisCache(self.server)
         self.known_tokens = RedisTokens(self.server, self._names, key=secrets.derived(SESSIONS_PURPOSE))
         self.failure_counts = RedisBuckets(self.server, self._names, MemoryBuckets())
+
+    def current_answers(self, keys: Keys, database: Database) -> CurrentAnswers:
+        """Answers of the views of a database, sealed under the mailboxes' keys."""
+        return CurrentAnswers(SealedCache(self.cache, keys, self._names), database)
 
     def close(self) -> None:
         """Let go of the server."""

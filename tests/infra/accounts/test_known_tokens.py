@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.accounts.known_tokens import REMEMBERED, RememberedTokens
+from infra.caches.names import Names
 from infra.redis_server.known_tokens import BELIEVED_MS, RedisTokens
-from infra.redis_server.names import Names
 from infra.redis_server.server import RedisServer
 from tests.contracts.known_tokens import ANN, BOB, Clock, KnownTokensContract, OpenKnown, asked, long_before
 from tests.own_redis import fresh_names, own_redis, shared_redis

@@ -1,6 +1,6 @@
-"""Names of what lies in a Redis: a kind in clear and a keyed digest, so that nobody learns from them who or what.
+"""Names of what lies in a cache: a kind in clear and a keyed digest, so that nobody learns from them who or what.
 
-Installations that share a Redis have different secrets, and so never each other's names.
+Installations that share a server have different secrets, and so never each other's names.
 """
 
 import hashlib
