@@ -20,6 +20,7 @@ from infra.accounts import directory as accounts_directory
 from infra.accounts.administration import Administration
 from infra.accounts.app_passwords import PostgresAppPasswords
 from infra.accounts.credentials import CredentialCheck
+from infra.accounts.failure_counts import PostgresBuckets
 from infra.accounts.hashing import PasswordHashing
 from infra.accounts.lookup import PostgresAccounts
 from infra.accounts.outages import Connect
@@ -28,6 +29,7 @@ from infra.accounts.registration import PostgresRegistration
 from infra.accounts.sessions import PostgresSessions
 from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
+from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
@@ -49,6 +51,7 @@ from infra.wakes import Announcer
 if TYPE_CHECKING:
     from infra.kafka.incoming import KafkaQueue
     from infra.kafka.parts import KafkaParts
+    from infra.redis_server.parts import RedisParts
     from infra.s3_blobs import S3Blobs
     from infra.s3_keys import S3Keys
     from infra.s3_parts import S3Parts
@@ -231,6 +234,21 @@ class Parts:
         return search_parts(self.settings, self.connect)
 
     @cached_property
+    def redis(self) -> "RedisParts | None":
+        """What a Redis holds, where the settings name one for that.
+
+        Raises:
+            OperatorError: it will never serve us; one that is only away at present is waited for.
+        """
+        if self.settings.cache != "redis":
+            return None
+        from infra.redis_server.parts import RedisParts  # its client takes a while to import: only who uses it pays
+
+        redis = RedisParts(self.settings, self.keys)
+        self._closing.callback(redis.close)
+        return redis
+
+    @cached_property
     def announcer(self) -> Announcer:
         """Tells other processes of heads reached."""
         announcer = Announcer(self.conninfo)
@@ -291,14 +309,20 @@ class Parts:
         )
 
     @cached_property
+    def failure_counts(self) -> Buckets:
+        """Where failures to sign in are counted."""
+        return PostgresBuckets(self.connect) if self.redis is None else self.redis.failure_counts
+
+    @cached_property
     def credentials(self) -> CredentialCheck:
         """The check of address and password."""
-        return CredentialCheck(self.connect, self.hashing, SignInThrottle(self.connect))
+        return CredentialCheck(self.connect, self.hashing, SignInThrottle(self.failure_counts))
 
     @cached_property
     def sessions(self) -> PostgresSessions:
         """Sessions and their tokens."""
-        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane)
+        known = None if self.redis is None else self.redis.known_tokens
+        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane, known=known)
 
     @cached_property
     def passwords(self) -> PostgresPasswords:
@@ -310,7 +334,7 @@ class Parts:
     @cached_property
     def app_passwords(self) -> PostgresAppPasswords:
         """Passwords of native clients."""
-        throttle = SignInThrottle(self.connect, "app password")
+        throttle = SignInThrottle(self.failure_counts, "app password")
         return PostgresAppPasswords(self.connect, self.credentials, throttle, self.lane)
 
     @cached_property

@@ -14,6 +14,7 @@ from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
 from infra import blob_references
 from infra.accounts.ended_sessions import CHANNEL as ENDED
+from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
@@ -56,6 +57,9 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     closing.callback(pool.close)
     database = Database(pool)
     search = parts.search.live(closing)
+    views = Views(MessageLists(database), MailboxFacts(database), StoredSuggestions(database), search)
+    if parts.redis is not None:
+        views = with_cache(views, parts.redis.current_answers(keys, database))
     waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
     tokens = TokenChecks(parts.sessions.ended, executor)
 
@@ -72,8 +76,8 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         settings=_values(settings, secret),
         executor=executor,
         appender=ToldAppender(TimedAppender(parts.lane)),
-        lists=MessageLists(database),
-        facts=MailboxFacts(database),
+        lists=views.lists,
+        facts=views.facts,
         records=MailboxRecords(database),
         reader=parts.reader,
         registration=parts.registration,
@@ -86,8 +90,8 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         touch=toucher(parts.connect),
         uploads=PostgresUploads(parts.connect),
         kept_answers=PostgresKeptAnswers(parts.connect, secret),
-        search=search,
-        suggestions=StoredSuggestions(database),
+        search=views.search,
+        suggestions=views.suggestions,
         waiters=waiters,
         tokens=tokens,
         gauges=DatabaseGauges(

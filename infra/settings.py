@@ -42,7 +42,7 @@ def _from(
     name: str, reader: Callable[[str], object], default: str | None, meaning: str, *, unset: str = "unset"
 ) -> Any:
     variable = Variable(PREFIX + name, reader, default, meaning, unset)
-    shown = reader not in (read.postgres_url, read.secret)
+    shown = reader not in (read.postgres_url, read.redis_url, read.secret)
     return dataclasses.field(repr=shown, metadata={"variable": variable})
 
 
@@ -207,6 +207,18 @@ class Settings:
     kafka_password: str | None = _from(
         "KAFKA_PASSWORD", read.secret, None, "With what password. Needs `LEDGERMAIL_KAFKA_SASL`."
     )
+    cache: str = _from(
+        "CACHE",
+        read.one_of("postgres", "redis"),
+        "postgres",
+        "Where failures to sign in are counted and answers kept for a while: `postgres` or `redis`.",
+    )
+    redis: str | None = _from(
+        "REDIS", read.redis_url, None, "URL of the Redis (6.2 or later), `rediss:` with TLS; all in it may be lost."
+    )
+    redis_ca: Path | None = _from(
+        "REDIS_CA", read.readable_file, None, "Who vouches for the Redis, PEM.", unset="whom the machine trusts"
+    )
     registration: str = _from(
         "REGISTRATION",
         read.one_of("open", "closed"),
@@ -347,6 +359,10 @@ def _refuse_contradictions(settings: Settings) -> None:
     _refuse_half_an_s3(settings)
     _refuse_half_a_kafka(settings)
     _refuse_half_an_opensearch(settings)
+    if settings.cache == "redis" and settings.redis is None:
+        raise SettingError(f"{PREFIX}REDIS: must be set because {PREFIX}CACHE is redis")
+    if settings.redis_ca is not None and not (settings.redis or "").startswith("rediss:"):
+        raise SettingError(f"{PREFIX}REDIS_CA: {PREFIX}REDIS must begin with rediss:")
     if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
     if settings.messages_per_minute > settings.messages_per_day:

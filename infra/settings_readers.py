@@ -100,6 +100,18 @@ def postgres_url(text: str) -> str:
     return text
 
 
+def redis_url(text: str) -> str:
+    """`redis://` or, with TLS, `rediss://`. It may hold a password: no error shows it."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("must be a URL, as in rediss://USER:PASSWORD@HOST:6379/0")
+    if parts.query:
+        raise ValueError("must have no parameters behind a question mark")
+    if re.fullmatch(r"/?[0-9]{0,5}", parts.path, re.ASCII) is None:
+        raise ValueError("must end with the number of a database, as in /0")
+    return text
+
+
 def http_url(text: str) -> str:
     """`http://HOST:PORT` or `https://HOST`, without a path."""
     parts = urlsplit(text)

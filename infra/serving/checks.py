@@ -15,6 +15,8 @@ def add_checks(parts: Parts) -> None:
     parts.checks.add("blobs", parts.check_blobs)
     if parts.kafka is not None:
         parts.checks.add("queue", parts.kafka.check)
+    if parts.redis is not None:
+        parts.checks.add("redis", parts.redis.server.check, needed=False)
     for view in FOLLOWING_VIEWS:
         parts.checks.add(f"view {view}", partial(require_kept, parts.connect, view), needed=False)
 

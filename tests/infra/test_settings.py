@@ -195,6 +195,27 @@ def test_what_signs_in_to_kafka_belongs_together(tmp_path: Path) -> None:
     assert "hush" not in repr(load(secret))
 
 
+def test_a_cache_in_redis_needs_its_url_and_who_vouches_for_it_a_url_with_tls(tmp_path: Path) -> None:
+    assert load({}).cache == "postgres"
+    assert refusal(CACHE="redis") == "LEDGERMAIL_REDIS: must be set because LEDGERMAIL_CACHE is redis"
+    (ca := tmp_path / "ca.pem").write_text("")
+    plain = refusal(CACHE="redis", REDIS="redis://cache.example.test", REDIS_CA=str(ca))
+    assert plain == "LEDGERMAIL_REDIS_CA: LEDGERMAIL_REDIS must begin with rediss:"
+    load({"LEDGERMAIL_REDIS": "rediss://:word@cache.example.test:6379/0", "LEDGERMAIL_REDIS_CA": str(ca)})
+
+
+@pytest.mark.parametrize(
+    "url", ["cache.example.test", "http://cache.example.test", "redis://", "redis://h/x", "redis://h/0?db=1"]
+)
+def test_what_is_no_url_of_a_redis_is_refused(url: str) -> None:
+    assert refusal(REDIS=url).startswith("LEDGERMAIL_REDIS: must ")
+
+
+def test_no_error_and_no_representation_shows_the_password_of_redis() -> None:
+    assert "secret" not in refusal(REDIS="http://:secret@cache.example.test")
+    assert "secret" not in repr(load({"LEDGERMAIL_REDIS": "redis://:secret@cache.example.test"}))
+
+
 def test_every_setting_is_documented() -> None:
     assert DOCUMENT.read_text() == documentation(), "write it: python -m infra.settings > docs/settings.md"
 
