@@ -63,6 +63,13 @@ class Settings:
     http: ListenAddress = _from("HTTP", read.listen_address, "127.0.0.1:8080", "Where HTTP listens, HOST:PORT.")
     smtp: ListenAddress = _from("SMTP", read.listen_address, "127.0.0.1:2525", "Where SMTP listens, HOST:PORT.")
     lmtp: ListenAddress = _from("LMTP", read.listen_address, "127.0.0.1:2424", "Where LMTP listens, HOST:PORT.")
+    proxies: tuple[read.Network, ...] = _from(
+        "PROXIES",
+        read.networks,
+        None,
+        "Addresses and networks, between commas, of proxies that must tell whom they pass on (PROXY protocol 2).",
+        unset="none",
+    )
     database_url: str | None = _from(
         "DATABASE_URL",
         read.postgres_url,
@@ -217,10 +224,11 @@ def load(environ: Mapping[str, str]) -> Settings:
     values = {field: _value(variable, environ) for field, variable in VARIABLES.items()}
     data = cast(Path, values["data"]).absolute()
     domains = cast(tuple[str, ...], values["domains"])
+    values["proxies"] = values["proxies"] or ()
     values |= {"data": data, "master_key_file": data / cast(Path, values["master_key_file"])}
     values["hostname"] = values["hostname"] or domains[0]
-    loopback = cast(ListenAddress, values["http"]).is_loopback
-    values["registration"] = values["registration"] or ("open" if loopback else "closed")
+    is_own = cast(ListenAddress, values["http"]).is_loopback and not values["proxies"]
+    values["registration"] = values["registration"] or ("open" if is_own else "closed")
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
     settings = Settings(**cast(dict[str, Any], values))

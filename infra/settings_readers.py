@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import idna
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
@@ -41,6 +43,11 @@ def listen_address(text: str) -> ListenAddress:
     if host != "localhost" and all(part.isdigit() for part in host.split(".")):
         return ListenAddress(str(ipaddress.IPv4Address(host)), int(port))
     return ListenAddress(domain_name(host), int(port))
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks (`10.0.0.0/8`) between commas, in their order."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def domain_name(text: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import uvloop
 
 from gateways.http.app import create_app
+from gateways.proxy.introductions import Introductions
 from infra.composition import Parts
 from infra.http_parts import http_parts
 from infra.http_server import HttpServer
@@ -25,7 +26,7 @@ def serve_http(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         _collect_seldom()
         wait_until_free(parts.settings.http, stop)
         try:
-            server = HttpServer(app, parts.settings.http)
+            server = HttpServer(app, parts.settings.http, Introductions(parts.settings.proxies))
         except OSError as error:
             raise OperatorError(f"cannot listen on {parts.settings.http} for http: {error.strerror}") from error
         host, port = server.address

@@ -68,6 +68,21 @@ def test_an_ipv6_listener_is_written_as_it_is_read() -> None:
     assert (address, str(address)) == (ListenAddress("::1", 25), "[::1]:25")
 
 
+def test_registration_is_closed_by_default_where_a_proxy_brings_the_world_to_loopback() -> None:
+    assert load({"LEDGERMAIL_PROXIES": "127.0.0.1"}).registration == "closed"
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    found = load({"LEDGERMAIL_PROXIES": "10.0.0.0/8, 192.0.2.7,2001:db8::/32,"}).proxies
+    assert [str(network) for network in found] == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+    assert load({}).proxies == ()
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "proxy.example.test", "10.0.0.0/33", "::/129", "*"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    assert refusal(PROXIES=text).startswith("LEDGERMAIL_PROXIES: ")
+
+
 @pytest.mark.parametrize(
     "text", ["8080", ":8080", "::1:8080", "127.0.0.1:", "127.0.0.1:65536", "1.2.3:80", "[x]:80", "a b:1"]
 )

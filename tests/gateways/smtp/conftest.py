@@ -1,14 +1,25 @@
 """A small real reception that keeps its mail in a folder, and a driver that does a conversation's actions at once."""
 
+import asyncio
+import contextlib
+import datetime
 import hashlib
+import ipaddress
 import itertools
 import os
+import ssl
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from gateways.envelope import Envelope
@@ -19,6 +30,8 @@ from gateways.smtp.conversation import Conversation
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.limits import Limits
+from gateways.smtp.server import SmtpServer
+from tests.gateways.smtp.running_server import RunningServer
 
 VERDICTS = {
     "nobody": Verdict.UNKNOWN_MAILBOX,
@@ -219,3 +232,58 @@ def reception_of():
         return FolderReception(folder)
 
     return begin
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def new_loop(request):
+    return request.param
+
+
+@pytest.fixture
+def serve(reception, smtp_host, new_loop):
+    """A running server: `serve(Dialect.LMTP, ssl_context=…, recipients=…)`."""
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(8))
+
+        def begin(dialect=Dialect.SMTP, *, ssl_context=None, introductions=None, **limits):
+            async def make():
+                host = smtp_host(dialect, **limits)
+                return SmtpServer(
+                    host, reception=reception, executor=pool, ssl_context=ssl_context, introductions=introductions
+                )
+
+            running = RunningServer(make, new_loop())
+            stack.callback(running.end)
+            return running
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1: the files of certificate and key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    tomorrow = now + datetime.timedelta(days=1)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, tomorrow)
+    made = made.add_extension(names, critical=False)
+    (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def server_tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+@pytest.fixture
+def client_tls(certificate):
+    return ssl.create_default_context(cafile=str(certificate[0]))
