@@ -10,7 +10,7 @@ from domain.commands import Refusal
 from domain.search_language import QueryInvalidError
 from domain.stored_form import UnknownTopicError
 from gateways.accounts import AccountsUnavailableError
-from gateways.blobs import BlobMissingError, StorageFullError
+from gateways.blobs import BlobArchivedError, BlobMissingError, StorageFullError
 from gateways.http.ports import HttpParts, TooManyUploadsError
 from gateways.mail_objects import MailAlteredError
 from gateways.mime.compose import CompositionError
@@ -97,6 +97,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "quota_invalid": (422, "The quota cannot be so"),
     # the installation
     "mailbox_full": (507, "The mailbox is full"),
+    "restoring": (202, "The message's content is being brought back from the archive"),
     "storage_full": (507, "The storage is full"),
     "search_unavailable": (503, "Searching is not possible at present"),
     "body_unavailable": (503, "The message's content cannot be read at present"),
@@ -119,15 +120,25 @@ _CODES: dict[type[Exception], str] = {
     AttachmentUnknownError: "attachment_unknown",
     BlobMissingError: "body_unavailable",
     MailAlteredError: "body_unavailable",
+    BlobArchivedError: "restoring",
     AccountsUnavailableError: "unavailable",
     UnknownTopicError: "unavailable",  # a newer version wrote there: this one waits for its upgrade
     TooManyUploadsError: "too_many_uploads",
     TimeoutError: "unavailable",
 }
-_UNTOLD = frozenset({"attachment_unknown", "body_unavailable", "unavailable", "mailbox_unknown", "storage_full"})
+_UNTOLD = frozenset(
+    {"attachment_unknown", "body_unavailable", "restoring", "unavailable", "mailbox_unknown", "storage_full"}
+)
 """Codes whose exception's text is for the log, not for a stranger."""
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
-RETRY_AFTER_S = {"behind": 1, "search_unavailable": 5, "unavailable": 2, "overloaded": 1, "body_unavailable": 60}
+RETRY_AFTER_S = {
+    "behind": 1,
+    "search_unavailable": 5,
+    "unavailable": 2,
+    "overloaded": 1,
+    "body_unavailable": 60,
+    "restoring": 3600,
+}
 
 
 class ProblemError(Exception):
