@@ -122,12 +122,39 @@ class Settings:
         "Server-side encryption asked for with every object: `AES256` or `aws:kms`, where the server can.",
         unset="what the bucket does by default",
     )
+    s3_transfers: str = _from(
+        "S3_TRANSFERS",
+        read.one_of("direct", "through"),
+        "direct",
+        "How attachments travel: `direct` between clients and S3, or `through` this service, where S3 is closed.",
+    )
+    s3_public_endpoint: str | None = _from(
+        "S3_PUBLIC_ENDPOINT",
+        read.http_url,
+        None,
+        "URL at which clients reach the S3 server, without a path.",
+        unset="`LEDGERMAIL_S3_ENDPOINT`",
+    )
+    s3_infrequent_days: int = _count(
+        "S3_INFREQUENT_DAYS",
+        30,
+        "Days after which `ledgermail migrate` has S3 move mails to STANDARD_IA; 0: never.",
+        least=0,
+        most=36500,
+    )
+    s3_archive_days: int = _count(
+        "S3_ARCHIVE_DAYS",
+        365,
+        "Days after which it has them archived (GLACIER): opening one takes hours then; 0: never.",
+        least=0,
+        most=36500,
+    )
     registration: str = _from(
         "REGISTRATION",
         read.one_of("open", "closed"),
         None,
         "Whether anyone may open an account over HTTP: `open` or `closed`.",
-        unset="`open` where HTTP listens on loopback, else `closed`",
+        unset="`open` where HTTP listens on loopback and no proxy is named, else `closed`",
     )
     master_key_file: Path = _from(
         "MASTER_KEY_FILE",
@@ -271,6 +298,8 @@ def _refuse_half_an_s3(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}S3_{missing}_KEY: must be set because {PREFIX}S3_{given}_KEY is")
     if settings.blobs == "s3" and settings.s3_bucket is None:
         raise SettingError(f"{PREFIX}S3_BUCKET: must be set because {PREFIX}BLOBS is s3")
+    if 0 < settings.s3_archive_days < settings.s3_infrequent_days + 30 and settings.s3_infrequent_days:
+        raise SettingError(f"{PREFIX}S3_ARCHIVE_DAYS: must be 30 days above {PREFIX}S3_INFREQUENT_DAYS")
     if settings.keys == "s3" and settings.s3_keys_bucket is None:
         raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must be set because {PREFIX}KEYS is s3")
     if settings.s3_bucket is not None and settings.s3_bucket == settings.s3_keys_bucket:

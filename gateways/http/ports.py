@@ -15,6 +15,7 @@ from gateways.blobs import Blobs
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
+from gateways.transfers import Transfers
 from projections.contacts import Suggestions
 from projections.mailbox_views import MailboxFacts, MailboxRecords, MessageLists
 from projections.search import SearchIndex
@@ -86,7 +87,10 @@ class Uploads(Protocol):
         """The upload, where it has not expired."""
 
     def arrived(self, upload_id: str, sha256: str) -> bool:
-        """Its bytes are stored under `attachment_blob_name(sha256)` and held for it; false where it expired before."""
+        """Its bytes are stored under `attachment_blob_name(sha256)` and held for it.
+
+        False where it expired before, or was completed with other bytes.
+        """
 
     def complete(self, upload_id: str) -> None:
         """It may be attached."""
@@ -134,6 +138,7 @@ class HttpParts:
 
     `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `checks` of
     `/readyz`, by what they ask: each raises where that does not answer. `pages` are other applications, by path.
+    `transfers` is null where all octets pass through this service.
     """
 
     settings: HttpSettings
@@ -162,3 +167,4 @@ class HttpParts:
     outages: tuple[type[Exception], ...] = ()
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)
+    transfers: Transfers | None = None

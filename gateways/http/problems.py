@@ -15,6 +15,7 @@ from gateways.http.ports import HttpParts, TooManyUploadsError
 from gateways.mail_objects import MailAlteredError
 from gateways.mime.compose import CompositionError
 from gateways.mime.show import AttachmentUnknownError
+from gateways.transfers import UploadAlteredError
 from projections.page import CursorInvalidError
 from projections.search import SearchCursorInvalidError, SearchTooBroadError, SearchUnavailableError
 from projections.sync_page import HistoryDivergedError, NoMailboxError, SequenceAheadError
@@ -96,8 +97,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "query_invalid": (422, "The query cannot be read"),
     "quota_invalid": (422, "The quota cannot be so"),
     # the installation
-    "mailbox_full": (507, "The mailbox is full"),
     "restoring": (202, "The message's content is being brought back from the archive"),
+    "mailbox_full": (507, "The mailbox is full"),
     "storage_full": (507, "The storage is full"),
     "search_unavailable": (503, "Searching is not possible at present"),
     "body_unavailable": (503, "The message's content cannot be read at present"),
@@ -119,11 +120,12 @@ _CODES: dict[type[Exception], str] = {
     CompositionError: "composition_invalid",
     AttachmentUnknownError: "attachment_unknown",
     BlobMissingError: "body_unavailable",
-    MailAlteredError: "body_unavailable",
     BlobArchivedError: "restoring",
+    MailAlteredError: "body_unavailable",
     AccountsUnavailableError: "unavailable",
     UnknownTopicError: "unavailable",  # a newer version wrote there: this one waits for its upgrade
     TooManyUploadsError: "too_many_uploads",
+    UploadAlteredError: "upload_altered",
     TimeoutError: "unavailable",
 }
 _UNTOLD = frozenset(

@@ -179,6 +179,14 @@ def test_what_is_no_buckets_name_is_refused(name: str) -> None:
     assert refusal(S3_BUCKET=name).startswith("LEDGERMAIL_S3_BUCKET: must be 3 to 63")
 
 
+def test_mails_are_archived_later_than_they_become_infrequent() -> None:
+    wrong = "LEDGERMAIL_S3_ARCHIVE_DAYS: must be 30 days above LEDGERMAIL_S3_INFREQUENT_DAYS"
+    assert refusal(S3_INFREQUENT_DAYS="60", S3_ARCHIVE_DAYS="89") == wrong
+    for infrequent, archive in ((60, 90), (0, 1), (60, 0)):
+        days = {"LEDGERMAIL_S3_INFREQUENT_DAYS": str(infrequent), "LEDGERMAIL_S3_ARCHIVE_DAYS": str(archive)}
+        assert load(days).s3_archive_days == archive
+
+
 def test_every_setting_is_documented() -> None:
     assert DOCUMENT.read_text() == documentation(), "write it: python -m infra.settings > docs/settings.md"
 
