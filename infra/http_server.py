@@ -64,6 +64,10 @@ class HttpServer:
         """Serve until `stop`; then whoever waits is answered, and what is under way is finished."""
         await self._server.serve(sockets=[self._socket])
 
+    def drain(self) -> None:
+        """Say in `/readyz` that `stop` comes soon, so that a proxy sends its clients elsewhere."""
+        self._app.parts.draining.set()
+
     def stop(self, *, within_s: float) -> None:
         """Take no new connection and drain; after so many seconds what is still under way is cut off."""
         self._app.parts.waiters.close()

@@ -70,6 +70,13 @@ class Settings:
         "Addresses and networks, between commas, of proxies that must tell whom they pass on (PROXY protocol 2).",
         unset="none",
     )
+    drain_seconds: int = _count(
+        "DRAIN_SECONDS",
+        0,
+        "Seconds of a stop for which HTTP still takes connections and `/readyz` says `draining`, for a proxy to see.",
+        least=0,
+        most=60,
+    )
     database_url: str | None = _from(
         "DATABASE_URL",
         read.postgres_url,

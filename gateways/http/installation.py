@@ -24,7 +24,9 @@ def healthz(_call: Call[None, None]) -> Answer:
 
 
 def readyz(call: Call[None, None]) -> Answer:
-    """Whether what it needs answers; what does not is named."""
+    """Whether what it needs answers, what does not is named; `draining` where this process soon takes no connection."""
+    if call.parts.draining.is_set():
+        return as_json(Readiness("draining", []), status=503)
     failing = [name for name, check in call.parts.checks.items() if not _answers(name, check)]
     if not failing:
         return as_json(Readiness("ready", []))

@@ -1,5 +1,6 @@
 """What HTTP needs behind it: ports, and the few values of an installation's settings."""
 
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -138,7 +139,7 @@ class HttpParts:
 
     `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `checks` of
     `/readyz`, by what they ask: each raises where that does not answer. `pages` are other applications, by path.
-    `transfers` is null where all octets pass through this service.
+    `transfers` is null where all octets pass through this service. `draining` is set once the process is to stop.
     """
 
     settings: HttpSettings
@@ -168,3 +169,4 @@ class HttpParts:
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)
     transfers: Transfers | None = None
+    draining: threading.Event = field(default_factory=threading.Event)
