@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import datetime
 import hashlib
-import ipaddress
 import itertools
 import os
 import ssl
@@ -16,10 +14,6 @@ from pathlib import Path
 import msgspec
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from gateways.envelope import Envelope
@@ -31,6 +25,7 @@ from gateways.smtp.host import Dialect, Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
+from tests.certificates import self_signed
 from tests.gateways.smtp.running_server import RunningServer
 
 VERDICTS = {
@@ -262,19 +257,7 @@ def serve(reception, smtp_host, new_loop):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A self-signed certificate for 127.0.0.1: the files of certificate and key."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    tomorrow = now + datetime.timedelta(days=1)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, tomorrow)
-    made = made.add_extension(names, critical=False)
-    (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
