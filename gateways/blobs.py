@@ -24,6 +24,10 @@ class BlobMissingError(Exception):
     """No object has this name."""
 
 
+class BlobArchivedError(OSError):
+    """The object lies in an archive; it was asked for, and can be read some hours later."""
+
+
 class BlobNameInvalidError(ValueError):
     """The text can be no object's name."""
 
@@ -142,14 +146,14 @@ class Blobs(Protocol):
     def read(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
         """The octets from `start`, at most `length`; what lies beyond the end is empty.
 
-        Raises: BlobMissingError
+        Raises: BlobMissingError, BlobArchivedError
         """
         ...
 
     def open(self, name: str) -> Iterator[bytes]:
         """The whole object in chunks, the same one to the end even when it is replaced or deleted meanwhile.
 
-        Raises: BlobMissingError, at the call.
+        Raises: BlobMissingError, BlobArchivedError, at the call.
         """
         ...
 

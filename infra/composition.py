@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from infra.s3_blobs import S3Blobs
     from infra.s3_keys import S3Keys
     from infra.s3_parts import S3Parts
+    from infra.s3_transfers import S3Transfers
     from infra.tracing import Tracing
 
 POOL_SIZE = 16
@@ -185,6 +186,13 @@ class Parts:
         if self.settings.blobs == "s3":
             return self._s3.blobs(self.settings.data / "spool")
         return FileBlobs(self.settings.data / "blobs")
+
+    @cached_property
+    def transfers(self) -> "S3Transfers | None":
+        """What takes clients to the blob store itself, where it can be reached by them."""
+        if isinstance(self.blobs, FileBlobs) or self.settings.s3_transfers == "through":
+            return None
+        return self._s3.transfers(self.blobs)
 
     def check_blobs(self) -> None:
         """Nothing, where an object could be stored now.

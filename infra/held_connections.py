@@ -5,17 +5,34 @@ event loop for everybody who waits. A request that is held has none of them: the
 there anyhow, tells its holder when the client leaves, and passes the holder's octets on to the transport.
 """
 
+import asyncio
+from functools import partial
+from typing import Any, cast
 from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateways.http.held import EXTENSION, HeldRequest, Holder
+from gateways.proxy.header import Source
+from infra.refusing_websockets import RefusingProtocol
 
 
 class HoldingProtocol(HttpToolsProtocol):
     """One connection. Of its requests one at a time is under way: those pipelined behind a held one wait for it."""
 
     held: "_Held | None" = None
+
+    def __init__(self, *args: Any, came_from: Source | None = None, **options: Any) -> None:
+        """`came_from` is where the client is, if a proxy has told it; the rest is uvicorn's."""
+        super().__init__(*args, **options)
+        self._came_from = came_from
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """The client is who the proxy says, of a WebSocket, too."""
+        super().connection_made(transport)
+        if self._came_from is not None:
+            self.client = (self._came_from.address, self._came_from.port)
+            self.ws_protocol_class = cast(Any, partial(RefusingProtocol, came_from=self._came_from))
 
     def on_headers_complete(self) -> None:
         """Offer the request that has just begun."""

@@ -88,7 +88,8 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         blobs=parts.blobs,
         extracts=Extracts(parts.connect, lambda name: read_mail(parts.blobs, name)),
         touch=toucher(parts.connect),
-        uploads=PostgresUploads(parts.connect),
+        uploads=PostgresUploads(parts.connect, holds_what_is_sent=parts.transfers is not None),
+        transfers=parts.transfers,
         kept_answers=PostgresKeptAnswers(parts.connect, secret),
         search=views.search,
         suggestions=views.suggestions,
@@ -103,7 +104,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         checks=parts.checks,
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
-        pages={route.path: _app(route) for route in page_routes()},
+        pages={route.path: _app(route) for route in page_routes(parts.transfers.origin if parts.transfers else "")},
     )
 
 

@@ -1,14 +1,16 @@
 """The HTTP server: the application on uvicorn, started, drained and stopped from the outside."""
 
+import asyncio
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import uvicorn
 
 from gateways.http.ports import HttpParts
 from gateways.http.requests import Receive, Scope, Send
+from gateways.proxy.introductions import Introductions
 from infra.held_connections import HoldingProtocol
 from infra.refusing_websockets import RefusingProtocol
 from infra.settings_readers import ListenAddress
@@ -33,12 +35,13 @@ class Application(Protocol):
 class HttpServer:
     """One application on one listening socket."""
 
-    def __init__(self, app: Application, address: ListenAddress) -> None:
+    def __init__(self, app: Application, address: ListenAddress, introductions: Introductions | None = None) -> None:
         self._app = app
+        self._introductions = introductions or Introductions()
         self._socket = listening_socket(address)
         config = uvicorn.Config(
             app,
-            http=HoldingProtocol,
+            http=cast(Any, self._protocol),
             ws=RefusingProtocol,
             loop="uvloop",
             lifespan="off",
@@ -66,13 +69,21 @@ class HttpServer:
         host, port = self.address
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
+    def _protocol(self, **options: Any) -> asyncio.BaseProtocol:
+        return self._introductions.protocol(lambda source: HoldingProtocol(came_from=source, **options))
+
     async def run(self) -> None:
         """Serve until `stop`; then whoever waits is answered, and what is under way is finished."""
         await self._server.serve(sockets=[self._socket])
 
+    def drain(self) -> None:
+        """Say in `/readyz` that `stop` comes soon, so that a proxy sends its clients elsewhere."""
+        self._app.parts.draining.set()
+
     def stop(self, *, within_s: float) -> None:
         """Take no new connection and drain; after so many seconds what is still under way is cut off."""
         self._app.parts.waiters.close()
+        self._introductions.close()
         self._server.config.timeout_graceful_shutdown = max(1, int(within_s))
         self._server.should_exit = True
 

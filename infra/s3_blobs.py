@@ -4,11 +4,18 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from gateways.blobs import BlobMissingError, BlobNameInvalidError, Spool, StorageFullError, checked_name
+from gateways.blobs import (
+    BlobArchivedError,
+    BlobMissingError,
+    BlobNameInvalidError,
+    Spool,
+    StorageFullError,
+    checked_name,
+)
 from infra.durable_files import make_folders
 from infra.s3_bucket import Bucket, sha256_base64
 from infra.s3_client import S3UnavailableError, told
@@ -99,7 +106,7 @@ class S3Blobs:
             put.result()
 
     def read(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
-        """The octets from `start`, at most `length`; raises BlobMissingError."""
+        """The octets from `start`, at most `length`; raises BlobMissingError, BlobArchivedError."""
         if start < 0 or (length is not None and length < 0):
             raise ValueError("start and length are not negative")
         if length == 0:
@@ -107,14 +114,16 @@ class S3Blobs:
             return b""
         last = "" if length is None else str(start + length - 1)
         key = checked_name(name)
-        found = self._bucket.part(key, f"bytes={start}-{last}") if start or last else self._bucket.get(key)
+        with self._restored(key):
+            found = self._bucket.part(key, f"bytes={start}-{last}") if start or last else self._bucket.get(key)
         if found is None:
             raise BlobMissingError(name)
         return found
 
     def open(self, name: str) -> Iterator[bytes]:
-        """The whole object in chunks of 256 KB; raises BlobMissingError at the call."""
-        found = self._bucket.stream(checked_name(name))
+        """The whole object in chunks of 256 KB; raises BlobMissingError, BlobArchivedError at the call."""
+        with self._restored(name):
+            found = self._bucket.stream(checked_name(name))
         if found is None:
             raise BlobMissingError(name)
         return found
@@ -140,6 +149,15 @@ class S3Blobs:
         if folder and any(part in ("", ".", "..") for part in folder.split("/")):
             return
         yield from filter(_is_valid, self._bucket.names(prefix))
+
+    @contextmanager
+    def _restored(self, key: str) -> Iterator[None]:
+        """Asks for what turns out to lie in an archive; raises BlobArchivedError then."""
+        try:
+            yield
+        except BlobArchivedError:
+            self._bucket.restore(key)
+            raise
 
     def _store(self, spool: S3Spool, key: str) -> None:
         content = spool.content()

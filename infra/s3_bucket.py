@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +20,9 @@ CHUNK_BYTES = 256 * 1024
 DELETED_AT_ONCE = 1000
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
+_RESTORING = "RestoreAlreadyInProgress"
+RESTORED_DAYS = 7
+"""How long what was brought back from an archive can be read."""
 _BEYOND = frozenset({"InvalidRange", "416"})
 
 
@@ -27,8 +30,19 @@ class S3DamagedError(OSError):
     """What came is not what was put: this object is damaged, no other need be."""
 
 
+class ObjectFacts(NamedTuple):
+    """What the server says of an object; `sha256` (base64) is null unless it verified one when it was put."""
+
+    size: int
+    sha256: str | None
+    etag: str
+
+
 class Bucket:
-    """One bucket. Every method raises S3UnavailableError in an outage, those that write also StorageFullError."""
+    """One bucket. Every method raises S3UnavailableError in an outage, those that write also StorageFullError.
+
+    Those that read raise BlobArchivedError for what lies in an archive.
+    """
 
     def __init__(self, server: S3Server, name: str) -> None:
         self.name = name
@@ -151,6 +165,55 @@ class Bucket:
         if found is None:
             self._require_for_absence()
         return found
+
+    def facts(self, key: str) -> ObjectFacts | None:
+        """What the server says of the object; None where there is none."""
+        try:
+            found = self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if code_of(error) not in _ABSENT:
+                raise translated(error) from error
+            self._require_for_absence()
+            return None
+        except BotoCoreError as error:
+            raise S3UnavailableError(f"S3 does not answer: {error}") from error
+        return ObjectFacts(found["ContentLength"], found.get("ChecksumSHA256"), found["ETag"])
+
+    def copy(self, source: str, key: str, *, etag: str, sha256: bytes) -> str | None:
+        """Make the object `key` of `source` while that is the one of `etag`; `sha256` is its digest.
+
+        The digest of the copy as the server verified it (base64); None where `source` is another now, or the server
+        does not say. Durable on return.
+        """
+        try:
+            copied = self.client.copy_object(
+                Bucket=self.name,
+                Key=key,
+                CopySource={"Bucket": self.name, "Key": source},
+                CopySourceIfMatch=etag,
+                MetadataDirective="REPLACE",
+                Metadata={"sha256": sha256.hex()},
+                ChecksumAlgorithm="SHA256",
+                **self.put_options,
+            )
+        except ClientError as error:
+            if code_of(error) in _EXISTS | _ABSENT:
+                return None
+            raise translated(error) from error
+        except BotoCoreError as error:
+            raise S3UnavailableError(f"S3 does not answer: {error}") from error
+        return copied["CopyObjectResult"].get("ChecksumSHA256")
+
+    def restore(self, key: str) -> None:
+        """Ask that an archived object be brought back for some days, which takes hours. Safe to repeat."""
+        request: Any = {"Days": RESTORED_DAYS, "GlacierJobParameters": {"Tier": "Standard"}}
+        try:
+            self.client.restore_object(Bucket=self.name, Key=key, RestoreRequest=request)
+        except ClientError as error:
+            if code_of(error) != _RESTORING:
+                raise translated(error) from error
+        except BotoCoreError as error:
+            raise S3UnavailableError(f"S3 does not answer: {error}") from error
 
     def _require_for_absence(self) -> None:
         """An object is known to be missing only where its bucket is there, which a refusal does not always say."""

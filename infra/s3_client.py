@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
-from gateways.blobs import StorageFullError
+from gateways.blobs import BlobArchivedError, StorageFullError
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential
@@ -32,6 +32,8 @@ CHECK_S = 3
 CREDENTIALS_TTL = timedelta(minutes=5)
 _SESSIONS = threading.Lock()
 _FULL = frozenset({"InsufficientStorage", "XMinioStorageFull", "QuotaExceeded"})
+_ARCHIVED = "InvalidObjectState"
+"""The word for an object whose storage class must be restored before it can be read."""
 
 
 class S3UnavailableError(ConnectionError):
@@ -91,7 +93,8 @@ class S3Server:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=CONNECTIONS,
             tcp_keepalive=True,
-            s3={"addressing_style": "path" if self.endpoint else "auto"},
+            signature_version="s3v4",
+            s3={"addressing_style": "path" if self.endpoint else "virtual"},  # AWS's own are of the region then
             request_checksum_calculation="when_required",  # every put bears its SHA-256
             response_checksum_validation="when_required",  # what is read is held against the SHA-256 that lies with it
         )
@@ -137,16 +140,16 @@ def told() -> Iterator[None]:
 
 def translated(error: ClientError) -> Exception:
     """What a refusal means to whoever does not expect it."""
-    if is_full(code_of(error)):
-        return StorageFullError(f"S3 has no room: {error}")
-    return S3UnavailableError(f"S3 refuses: {error}")
+    return meant_by(code_of(error), str(error)) or S3UnavailableError(f"S3 refuses: {error}")
+
+
+def meant_by(code: str, reason: str) -> Exception | None:
+    """What a server's word means where it is no outage."""
+    if code in _FULL:
+        return StorageFullError(f"S3 has no room: {reason}")
+    return BlobArchivedError(f"S3 must restore it first: {reason}") if code == _ARCHIVED else None
 
 
 def code_of(error: ClientError) -> str:
     """The server's word for why it refuses; for a HEAD the status."""
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def is_full(code: str) -> bool:
-    """Whether the word means that there is no room."""
-    return code in _FULL

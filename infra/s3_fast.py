@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import BaseError
 
-from gateways.blobs import StorageFullError
-from infra.s3_client import S3UnavailableError, is_full
+from infra.s3_client import S3UnavailableError, meant_by
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -61,9 +60,7 @@ def _text(value: object) -> str | None:
 
 def _translated(error: Exception) -> Exception:
     reason = " ".join(str(error).partition("\n\nDebug source:")[0].split())
-    if is_full(_code(error)):
-        return StorageFullError(f"S3 has no room: {reason}")
-    return S3UnavailableError(f"S3 refuses or does not answer: {reason}")
+    return meant_by(_code(error), reason) or S3UnavailableError(f"S3 refuses or does not answer: {reason}")
 
 
 def _code(error: Exception) -> str:

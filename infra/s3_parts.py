@@ -1,5 +1,7 @@
 """The parts of the composition root that lie in S3, as the settings describe it."""
 
+import dataclasses
+from functools import cached_property
 from pathlib import Path
 
 from infra.operator_errors import OperatorError
@@ -7,6 +9,8 @@ from infra.s3_blobs import S3Blobs
 from infra.s3_bucket import Bucket
 from infra.s3_client import S3Server, S3UnavailableError
 from infra.s3_keys import S3Keys
+from infra.s3_lifecycle import set_lifecycle
+from infra.s3_transfers import S3Transfers
 from infra.settings import Settings
 
 
@@ -28,13 +32,34 @@ class S3Parts:
 
         Raises: OperatorError
         """
-        bucket = self._bucket(self._settings.s3_bucket)
+        bucket = self._blobs_bucket
         try:
             blobs = S3Blobs(bucket, folder)
             blobs.forget_unfinished()
         except S3UnavailableError as error:
             raise OperatorError(f"the S3 bucket {bucket.name!r} cannot be used: {error}") from error
         return blobs
+
+    def transfers(self, blobs: S3Blobs) -> S3Transfers:
+        """What takes clients to the bucket of `blobs` itself.
+
+        Raises: OperatorError
+        """
+        endpoint = self._settings.s3_public_endpoint or self._settings.s3_endpoint
+        return S3Transfers(self._blobs_bucket, blobs, dataclasses.replace(self._server, endpoint=endpoint))
+
+    def set_lifecycle(self) -> bool:
+        """The bucket of the blobs moves old mails to cheaper storage from now on; false where its server cannot.
+
+        Raises: OperatorError
+        """
+        settings, bucket = self._settings, self._blobs_bucket
+        try:
+            return set_lifecycle(
+                bucket, infrequent_days=settings.s3_infrequent_days, archive_days=settings.s3_archive_days
+            )
+        except S3UnavailableError as error:
+            raise OperatorError(f"the S3 bucket {bucket.name!r} takes no lifecycle rules: {error}") from error
 
     def keys(self, master_key_file: Path) -> S3Keys:
         """The mailboxes' keys.
@@ -46,6 +71,10 @@ class S3Parts:
             return S3Keys(bucket, master_key_file)
         except S3UnavailableError as error:
             raise OperatorError(f"the S3 bucket {bucket.name!r} cannot be used: {error}") from error
+
+    @cached_property
+    def _blobs_bucket(self) -> Bucket:
+        return self._bucket(self._settings.s3_bucket)
 
     def _bucket(self, name: str | None) -> Bucket:
         assert name is not None  # the settings see to it

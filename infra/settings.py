@@ -70,6 +70,20 @@ class Settings:
         "Where `/healthz`, `/readyz` and `/metrics` are answered beside processes that serve no HTTP, HOST:PORT.",
         unset="only by HTTP",
     )
+    proxies: tuple[read.Network, ...] = _from(
+        "PROXIES",
+        read.networks,
+        None,
+        "Addresses and networks, between commas, of proxies that must tell whom they pass on (PROXY protocol 2).",
+        unset="none",
+    )
+    drain_seconds: int = _count(
+        "DRAIN_SECONDS",
+        0,
+        "Seconds of a stop for which HTTP still takes connections and `/readyz` says `draining`, for a proxy to see.",
+        least=0,
+        most=60,
+    )
     database_url: str | None = _from(
         "DATABASE_URL",
         read.postgres_url,
@@ -153,6 +167,33 @@ class Settings:
         "Server-side encryption asked for with every object: `AES256` or `aws:kms`, where the server can.",
         unset="what the bucket does by default",
     )
+    s3_transfers: str = _from(
+        "S3_TRANSFERS",
+        read.one_of("direct", "through"),
+        "direct",
+        "How attachments travel: `direct` between clients and S3, or `through` this service, where S3 is closed.",
+    )
+    s3_public_endpoint: str | None = _from(
+        "S3_PUBLIC_ENDPOINT",
+        read.http_url,
+        None,
+        "URL at which clients reach the S3 server, without a path.",
+        unset="`LEDGERMAIL_S3_ENDPOINT`",
+    )
+    s3_infrequent_days: int = _count(
+        "S3_INFREQUENT_DAYS",
+        30,
+        "Days after which `ledgermail migrate` has S3 move mails to STANDARD_IA; 0: never.",
+        least=0,
+        most=36500,
+    )
+    s3_archive_days: int = _count(
+        "S3_ARCHIVE_DAYS",
+        365,
+        "Days after which it has them archived (GLACIER): opening one takes hours then; 0: never.",
+        least=0,
+        most=36500,
+    )
     log: str = _from(
         "LOG", read.one_of("text", "json"), "text", "What is logged on standard error: lines of `text` or of `json`."
     )
@@ -224,7 +265,7 @@ class Settings:
         read.one_of("open", "closed"),
         None,
         "Whether anyone may open an account over HTTP: `open` or `closed`.",
-        unset="`open` where HTTP listens on loopback, else `closed`",
+        unset="`open` where HTTP listens on loopback and no proxy is named, else `closed`",
     )
     master_key_file: Path = _from(
         "MASTER_KEY_FILE",
@@ -321,10 +362,11 @@ def load(environ: Mapping[str, str]) -> Settings:
     values = {field: _value(variable, environ) for field, variable in VARIABLES.items()}
     data = cast(Path, values["data"]).absolute()
     domains = cast(tuple[str, ...], values["domains"])
+    values["proxies"] = values["proxies"] or ()
     values |= {"data": data, "master_key_file": data / cast(Path, values["master_key_file"])}
     values["hostname"] = values["hostname"] or domains[0]
-    loopback = cast(ListenAddress, values["http"]).is_loopback
-    values["registration"] = values["registration"] or ("open" if loopback else "closed")
+    is_own = cast(ListenAddress, values["http"]).is_loopback and not values["proxies"]
+    values["registration"] = values["registration"] or ("open" if is_own else "closed")
     values["opensearch"] = values["opensearch"] or ()
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
@@ -375,6 +417,8 @@ def _refuse_half_an_s3(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}S3_{missing}_KEY: must be set because {PREFIX}S3_{given}_KEY is")
     if settings.blobs == "s3" and settings.s3_bucket is None:
         raise SettingError(f"{PREFIX}S3_BUCKET: must be set because {PREFIX}BLOBS is s3")
+    if 0 < settings.s3_archive_days < settings.s3_infrequent_days + 30 and settings.s3_infrequent_days:
+        raise SettingError(f"{PREFIX}S3_ARCHIVE_DAYS: must be 30 days above {PREFIX}S3_INFREQUENT_DAYS")
     if settings.keys == "s3" and settings.s3_keys_bucket is None:
         raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must be set because {PREFIX}KEYS is s3")
     if settings.s3_bucket is not None and settings.s3_bucket == settings.s3_keys_bucket:

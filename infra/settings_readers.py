@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import idna
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
@@ -49,6 +51,11 @@ def server_addresses(text: str) -> tuple[str, ...]:
     if not found or any(address.endswith(":0") for address in found):
         raise ValueError("must name at least one server, as in kafka-1.example.test:9092")
     return found
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks (`10.0.0.0/8`) between commas, in their order."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def domain_name(text: str) -> str:

@@ -10,7 +10,7 @@ from domain import quota
 from domain.decisions.delivery import mailbox_holder
 from domain.ids import MailboxId, MessageId
 from domain.rows import MailboxRow
-from gateways.blobs import attachment_blob_name
+from gateways.blobs import attachment_blob_name, upload_blob_name
 from gateways.http.ports import TooManyUploadsError, Upload
 from infra import blob_references
 from infra.postgres_queue import Connect
@@ -30,7 +30,7 @@ _OPEN = (
 """What a message of the mailbox has by now is counted with the message."""
 _QUOTA = "SELECT used_bytes, quota_bytes FROM mailboxes WHERE mailbox_id = %s"
 _FIND = f"SELECT {_COLUMNS} FROM uploads WHERE upload_id = %s AND expires_at > %s"  # noqa: S608
-_ARRIVED = "UPDATE uploads SET sha256 = %s WHERE upload_id = %s"
+_ARRIVED = "UPDATE uploads SET sha256 = %(sha)s WHERE upload_id = %(id)s AND (NOT completed OR sha256 = %(sha)s)"
 _COMPLETE = "UPDATE uploads SET completed = true WHERE upload_id = %s AND sha256 IS NOT NULL"
 _EXPIRED = (
     "DELETE FROM uploads WHERE upload_id IN (SELECT upload_id FROM uploads WHERE expires_at <= %s"
@@ -46,8 +46,12 @@ _OWNED = (
 class PostgresUploads:
     """The port `gateways.http.ports.Uploads`."""
 
-    def __init__(self, connect: Connect, *, clock_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, connect: Connect, *, holds_what_is_sent: bool = False, clock_ms: Callable[[], int] | None = None
+    ) -> None:
+        """`holds_what_is_sent`: clients send to the store itself, where the collector leaves it until it is taken."""
         self._connect = connect
+        self._holds_what_is_sent = holds_what_is_sent
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
 
     def add(self, upload: Upload) -> None:
@@ -61,6 +65,10 @@ class PostgresUploads:
             connection.execute(_ADD.encode(), [getattr(upload, name) for name in Upload.__struct_fields__])
             if upload.sha256 is not None:
                 blob_references.hold(connection, _holder(upload.upload_id), [attachment_blob_name(upload.sha256)])
+            elif self._holds_what_is_sent:
+                name = upload_blob_name(upload.upload_id)
+                blob_references.touch(connection, {name: upload.size})
+                blob_references.hold(connection, _holder(upload.upload_id), [name])
 
     def find(self, upload_id: str) -> Upload | None:
         """The upload, where it has not expired."""
@@ -71,10 +79,10 @@ class PostgresUploads:
     def arrived(self, upload_id: str, sha256: str) -> bool:
         """Its bytes are stored, and held for it in the same transaction; what it held before goes.
 
-        False where it expired meanwhile: nothing is held.
+        False where it expired meanwhile, or was completed with other bytes: nothing is changed.
         """
         with self._connect() as connection, connection.transaction():
-            if not connection.execute(_ARRIVED, (sha256, upload_id)).rowcount:
+            if not connection.execute(_ARRIVED, {"sha": sha256, "id": upload_id}).rowcount:
                 return False
             blob_references.release(connection, _holder(upload_id))
             blob_references.hold(connection, _holder(upload_id), [attachment_blob_name(sha256)])

@@ -19,7 +19,8 @@ from infra.embedded_postgres import EmbeddedPostgres
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 CHROMIUM = Path("/usr/bin/chromium")
-NEEDED = {"corpus": CORPUS, "browser": CHROMIUM}
+HAPROXY = Path("/usr/sbin/haproxy")
+NEEDED = {"corpus": CORPUS, "browser": CHROMIUM, "haproxy": HAPROXY}
 TEMPLATE = "ledgermail_template"
 MEMORY = Path("/dev/shm")  # a file system on which a flush costs nothing: a database a test is 10 times cheaper there
 MEMORY_NEEDED_BYTES = 4 * 2**30
@@ -30,6 +31,7 @@ _numbers = count(1)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "corpus: reads the mail corpus beside the repository")
     config.addinivalue_line("markers", "browser: drives /usr/bin/chromium")
+    config.addinivalue_line("markers", "haproxy: runs /usr/sbin/haproxy")
     config.addinivalue_line("markers", "servers: needs the real servers that scripts/test --servers brings up")
 
 

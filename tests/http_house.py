@@ -14,6 +14,7 @@ import uvloop
 from domain.ids import MailboxId
 from gateways.delivery.worker import DeliveryWorker
 from gateways.http.app import HttpApp, create_app
+from gateways.proxy.introductions import Introductions
 from infra.composition import Parts
 from infra.contacts_view import ContactsView
 from infra.delivery_book import PostgresBook
@@ -133,7 +134,7 @@ def running(database_url: str, folder: Path, **settings: str) -> Iterator[House]
     with ExitStack() as closing:
         parts = closing.enter_context(Parts(load(environ)))
         app = create_app(http_parts(parts, closing))
-        server = HttpServer(app, ListenAddress("127.0.0.1", 0))
+        server = HttpServer(app, ListenAddress("127.0.0.1", 0), Introductions(parts.settings.proxies))
         ran = threading.Thread(target=_run, args=(server,), daemon=True)
         ran.start()
         closing.callback(ran.join, 10)

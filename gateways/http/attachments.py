@@ -26,7 +26,7 @@ class NewAttachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UploadAddress(msgspec.Struct):
-    """Where the bytes go: an address of this service, which needs no token, and until when."""
+    """Where the bytes go, with these headers: a signed address, which needs no token, and until when it is good."""
 
     method: str
     url: str
@@ -70,17 +70,39 @@ def announce(call: Call[None, NewAttachment]) -> Answer:
 
 
 def complete(call: Call[None, Any]) -> Answer:
-    """The file may be attached. Safe to repeat."""
+    """The file may be attached, and stays what it is from now on. Safe to repeat."""
     upload = call.parts.uploads.find(call.path["attachment_id"])
     if upload is None or upload.mailbox_id != call.mailbox_id:
         raise ProblemError("attachment_unknown")
     if upload.sha256 is None:
-        raise ProblemError("upload_incomplete", "its bytes are not here yet")
+        _take(call, upload)
     call.parts.uploads.complete(upload.upload_id)
     return as_json(Scanned("unscreened"))
 
 
+def _take(call: Call[Any, Any], upload: Upload) -> None:
+    """Where clients send to the store itself: what came there is the upload's from now on. Raises: ProblemError."""
+    transfers, sha256 = call.parts.transfers, None
+    if transfers is not None:
+        sha256 = transfers.take(
+            upload.upload_id, size=upload.size, sha256=upload.expected_sha256, touch=call.parts.touch
+        )
+    if transfers is None or sha256 is None:
+        now = call.parts.uploads.find(upload.upload_id)
+        if now is None or now.sha256 is None:
+            raise ProblemError("upload_incomplete", "its bytes are not here yet")
+        return  # another call of the same client took it meanwhile
+    if not call.parts.uploads.arrived(upload.upload_id, sha256):
+        raise ProblemError("attachment_unknown", "it expired, or was completed with other bytes")
+    transfers.forget(upload.upload_id)
+
+
 def _address(call: Call[Any, Any], upload: Upload) -> UploadAddress:
+    if (transfers := call.parts.transfers) is not None:
+        place = transfers.upload_address(
+            upload.upload_id, content_type=upload.content_type, size=upload.size, sha256=upload.expected_sha256
+        )
+        return UploadAddress("PUT", place.url, place.headers, rfc3339(place.expires * 1000))
     address = signed(call.parts.settings.secret, "PUT", f"/v1/uploads/{upload.upload_id}")
     headers = {"Content-Type": upload.content_type}
     return UploadAddress("PUT", address.url, headers, rfc3339(address.expires * 1000))
@@ -107,8 +129,9 @@ OPERATIONS = (
         summary="The file is here",
         run=complete,
         answers={200: Scanned},
-        errors=("attachment_unknown", "upload_incomplete"),
+        errors=("attachment_unknown", "upload_incomplete", "upload_altered", "storage_full"),
         unknown="attachment_unknown",
+        large=True,
         tag="writing",
     ),
 )

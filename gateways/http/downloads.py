@@ -17,14 +17,19 @@ MAX_NAME_CHARS = 200
 
 def download(content: bytes, *, content_type: str, filename: str, inline: bool = False) -> Answer:
     """The bytes under safe headers: a download, or (`inline`) an image that may be shown."""
-    kind = content_type.lower() if _MEDIA_TYPE.fullmatch(content_type.lower()) else "application/octet-stream"
-    shown = inline and kind in INLINE_TYPES
+    kind, shown = safe_type(content_type, inline=inline)
     headers = (
         (b"content-disposition", disposition("inline" if shown else "attachment", filename)),
         (b"cache-control", b"private, max-age=3600"),
         (b"cross-origin-resource-policy", b"cross-origin" if shown else b"same-origin"),
     )
     return Answer(content, 200, kind, headers, POLICY)
+
+
+def safe_type(content_type: str, *, inline: bool) -> tuple[str, bool]:
+    """The type to answer under, and whether it may be shown where it stands."""
+    kind = content_type.lower() if _MEDIA_TYPE.fullmatch(content_type.lower()) else "application/octet-stream"
+    return kind, inline and kind in INLINE_TYPES
 
 
 def disposition(kind: str, filename: str) -> bytes:

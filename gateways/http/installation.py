@@ -22,7 +22,12 @@ def healthz(_call: Call[None, None]) -> Answer:
 
 
 def readyz(call: Call[None, None]) -> Answer:
-    """Whether what it needs answers; what does not is named, needed or not. Only what is needed makes it a 503."""
+    """Whether what it needs answers; what does not is named, needed or not. Only what is needed makes it a 503.
+
+    `draining` where this process soon takes no connection.
+    """
+    if call.parts.draining.is_set():
+        return as_json(Readiness("draining", []), status=503)
     status, readiness = readiness_of(call.parts.checks)
     return as_json(readiness, status=status, headers=() if status == 200 else ((b"retry-after", b"2"),))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from domain.ids import MailboxId
-from gateways.http.downloads import INLINE_TYPES, download
+from gateways.http.downloads import INLINE_TYPES, disposition, download, safe_type
 from gateways.http.operations import Answer, Call, Id, Operation, Read
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, Authentication, HeaderField, MessageOpened, MessageShown
@@ -63,11 +63,26 @@ def raw_message(call: Call[Read, None]) -> Answer:
 
 
 def attachment(call: Call[AttachmentQuery, None]) -> Answer:
-    """The decoded bytes; what is no harmless image is always a download."""
+    """The decoded bytes, or where the store has them; what is no harmless image is always a download."""
     mailbox_id = _reader_of(call)
+    if (address := _address_in_store(call, mailbox_id)) is not None:
+        return Answer(status=302, headers=((b"location", address.encode()),))
     mail = open_mail(call.parts, mailbox_id, call.path["message_id"])
     found, content = show.attachment_bytes(mail.raw, mail.parsed, call.path["attachment_id"])
     return download(content, content_type=found.content_type, filename=found.filename, inline=True)
+
+
+def _address_in_store(call: Call[AttachmentQuery, None], mailbox_id: MailboxId) -> str | None:
+    """Of an attachment that is an object of its own, held by a message of this mailbox. Raises: MessageUnknownError."""
+    if (transfers := call.parts.transfers) is None:
+        return None
+    row = message_row(call.parts, mailbox_id, call.path["message_id"])
+    for one in call.parts.extracts.extract(row.blob).attachments:
+        if one.id == call.path["attachment_id"] and call.parts.uploads.owned(mailbox_id, one.sha256) == one.size:
+            kind, shown = safe_type(one.content_type, inline=True)
+            how = disposition("inline" if shown else "attachment", one.filename).decode()
+            return transfers.download_address(one.sha256, content_type=kind, disposition=how).url
+    return None
 
 
 def _reader_of(call: Call[AttachmentQuery, None]) -> MailboxId:
@@ -122,7 +137,7 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-_UNKNOWN = ("message_unknown", "body_unavailable")
+_UNKNOWN = ("message_unknown", "body_unavailable", "restoring")
 
 OPERATIONS = (
     Operation(
@@ -151,10 +166,10 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="/v1/messages/{message_id}/attachments/{attachment_id}",
-        summary="An attachment's bytes",
+        summary="An attachment's bytes, or a signed address of them",
         run=attachment,
         query=AttachmentQuery,
-        answers={200: "*/*"},
+        answers={200: "*/*", 302: None},
         errors=(*_UNKNOWN, "attachment_unknown", "signature_invalid"),
         unknown="attachment_unknown",
         signed=True,

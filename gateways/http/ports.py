@@ -1,5 +1,6 @@
 """What HTTP needs behind it: ports, and the few values of an installation's settings."""
 
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from gateways.blobs import Blobs
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
+from gateways.transfers import Transfers
 from projections.contacts import Suggestions
 from projections.mailbox_views import MailboxFacts, MailboxRecords, MessageLists
 from projections.search import SearchIndex
@@ -86,7 +88,10 @@ class Uploads(Protocol):
         """The upload, where it has not expired."""
 
     def arrived(self, upload_id: str, sha256: str) -> bool:
-        """Its bytes are stored under `attachment_blob_name(sha256)` and held for it; false where it expired before."""
+        """Its bytes are stored under `attachment_blob_name(sha256)` and held for it.
+
+        False where it expired before, or was completed with other bytes.
+        """
 
     def complete(self, upload_id: str) -> None:
         """It may be attached."""
@@ -150,7 +155,8 @@ class HttpParts:
     """Everything that HTTP calls. `touch` starts the grace of objects about to be put, and commits.
 
     `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `pages` are other
-    applications, by path.
+    applications, by path. `transfers` is null where all octets pass through this service. `draining` is set once the
+    process is to stop.
     """
 
     settings: HttpSettings
@@ -179,3 +185,5 @@ class HttpParts:
     outages: tuple[type[Exception], ...] = ()
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)
+    transfers: Transfers | None = None
+    draining: threading.Event = field(default_factory=threading.Event)

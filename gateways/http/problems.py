@@ -10,11 +10,12 @@ from domain.commands import Refusal
 from domain.search_language import QueryInvalidError
 from domain.stored_form import UnknownTopicError
 from gateways.accounts import AccountsUnavailableError
-from gateways.blobs import BlobMissingError, StorageFullError
+from gateways.blobs import BlobArchivedError, BlobMissingError, StorageFullError
 from gateways.http.ports import HttpParts, TooManyUploadsError
 from gateways.mail_objects import MailAlteredError
 from gateways.mime.compose import CompositionError
 from gateways.mime.show import AttachmentUnknownError
+from gateways.transfers import UploadAlteredError
 from projections.page import CursorInvalidError
 from projections.search import SearchCursorInvalidError, SearchTooBroadError, SearchUnavailableError
 from projections.sync_page import HistoryDivergedError, NoMailboxError, SequenceAheadError
@@ -96,6 +97,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "query_invalid": (422, "The query cannot be read"),
     "quota_invalid": (422, "The quota cannot be so"),
     # the installation
+    "restoring": (202, "The message's content is being brought back from the archive"),
     "mailbox_full": (507, "The mailbox is full"),
     "storage_full": (507, "The storage is full"),
     "search_unavailable": (503, "Searching is not possible at present"),
@@ -118,16 +120,27 @@ _CODES: dict[type[Exception], str] = {
     CompositionError: "composition_invalid",
     AttachmentUnknownError: "attachment_unknown",
     BlobMissingError: "body_unavailable",
+    BlobArchivedError: "restoring",
     MailAlteredError: "body_unavailable",
     AccountsUnavailableError: "unavailable",
     UnknownTopicError: "unavailable",  # a newer version wrote there: this one waits for its upgrade
     TooManyUploadsError: "too_many_uploads",
+    UploadAlteredError: "upload_altered",
     TimeoutError: "unavailable",
 }
-_UNTOLD = frozenset({"attachment_unknown", "body_unavailable", "unavailable", "mailbox_unknown", "storage_full"})
+_UNTOLD = frozenset(
+    {"attachment_unknown", "body_unavailable", "restoring", "unavailable", "mailbox_unknown", "storage_full"}
+)
 """Codes whose exception's text is for the log, not for a stranger."""
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
-RETRY_AFTER_S = {"behind": 1, "search_unavailable": 5, "unavailable": 2, "overloaded": 1, "body_unavailable": 60}
+RETRY_AFTER_S = {
+    "behind": 1,
+    "search_unavailable": 5,
+    "unavailable": 2,
+    "overloaded": 1,
+    "body_unavailable": 60,
+    "restoring": 3600,
+}
 
 
 class ProblemError(Exception):

@@ -4,6 +4,8 @@ import asyncio
 from concurrent.futures import Executor
 from ssl import SSLContext
 
+from gateways.proxy.header import Source
+from gateways.proxy.introductions import Introductions
 from gateways.reception import Reception
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission
@@ -20,13 +22,20 @@ class SmtpServer:
     """
 
     def __init__(
-        self, host: Host, *, reception: Reception, executor: Executor, ssl_context: SSLContext | None = None
+        self,
+        host: Host,
+        *,
+        reception: Reception,
+        executor: Executor,
+        ssl_context: SSLContext | None = None,
+        introductions: Introductions | None = None,
     ) -> None:
         self.host = host
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)
         self.ssl_context = ssl_context
+        self._introductions = introductions or Introductions()
         self.read_buffer = memoryview(bytearray(_READ_BYTES))
         self._sessions: set[Session] = set()
         self._listeners: list[asyncio.Server] = []
@@ -54,7 +63,12 @@ class SmtpServer:
         Raises: OSError
         """
         loop = asyncio.get_running_loop()
-        self._listeners.append(await loop.create_server(lambda: Session(self), address, port, backlog=512))
+        self._listeners.append(
+            await loop.create_server(lambda: self._introductions.protocol(self._session), address, port, backlog=512)
+        )
+
+    def _session(self, source: Source | None) -> Session:
+        return Session(self, None if source is None else source.address)
 
     async def stop(self, *, deadline_s: float) -> None:
         """Take no new connection, end idle sessions with 421 4.3.2, let messages under way finish until the deadline.
@@ -63,6 +77,7 @@ class SmtpServer:
         """
         for listener in self._listeners:
             listener.close()
+        self._introductions.close()
         for session in tuple(self._sessions):
             session.shut_down()
         try:

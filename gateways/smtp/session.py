@@ -43,8 +43,10 @@ class Door(Protocol):
 class Session(asyncio.BufferedProtocol):
     """Reads at most one buffer ahead while a call runs, and nothing while the other side does not read its replies."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, came_from: str | None = None) -> None:
+        """`came_from` is the client's address, where a proxy has told it."""
         self._door = door
+        self._came_from = came_from
         self._loop = asyncio.get_running_loop()
         self._intake = Intake(door.reception)
         self._transport: asyncio.Transport
@@ -66,7 +68,7 @@ class Session(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
+        address = self._came_from or (peer[0] if isinstance(peer, tuple) else "")
         host = self._door.host
         client, offers_tls = Client(address), self._door.ssl_context is not None
         self._conversation = Conversation(host, client=client, offers_tls=offers_tls)

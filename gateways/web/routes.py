@@ -44,15 +44,25 @@ _COMMON: Final = {
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def page_routes() -> list[Route]:
-    """`/`, the frame of a mail with and without consent, and every file of the page under `/web/`."""
+def page_routes(store: str = "") -> list[Route]:
+    """`/`, the frame of a mail with and without consent, and every file of the page under `/web/`.
+
+    `store` is the origin of the blob store where attachments travel to and from it directly: the page may go there.
+    """
     pages = [
-        _route("/", "index.html", PAGE_POLICY),
-        _route("/web/mail.html", "mail.html", MAIL_POLICY),
-        _route("/web/mail-remote.html", "mail.html", REMOTE_MAIL_POLICY),
+        _route("/", "index.html", _with_store(PAGE_POLICY, store)),
+        _route("/web/mail.html", "mail.html", _with_store(MAIL_POLICY, store)),
+        _route("/web/mail-remote.html", "mail.html", _with_store(REMOTE_MAIL_POLICY, store)),
     ]
     files = sorted(path.name for path in FOLDER.iterdir() if path.suffix in _TYPES and path.suffix != ".html")
     return pages + [_route(f"/web/{name}", name, PAGE_POLICY) for name in files]
+
+
+def _with_store(policy: str, store: str) -> str:
+    if not store:
+        return policy
+    images = policy.replace("img-src 'self'", f"img-src 'self' {store}")
+    return f"{images}; connect-src 'self' {store}" if policy == PAGE_POLICY else images
 
 
 def _route(path: str, name: str, policy: str) -> Route:

@@ -1,6 +1,7 @@
 """`ledgermail migrate`: the database's tables as this version wants them, and the topics of Kafka, if it is used."""
 
 import os
+import sys
 from contextlib import ExitStack
 
 import psycopg
@@ -17,7 +18,8 @@ from infra.settings import Settings, load
 def migrate() -> None:
     """Bring the database up to this version, make missing topics, and print what was done. Every start does it, too.
 
-    Migrations only add: processes of the version before go on meanwhile.
+    Migrations only add: processes of the version before go on meanwhile. Where the blobs lie in S3 it also sets the
+    rules by which S3 moves old mails to cheaper storage.
     """
     settings = load(os.environ)
     with ExitStack() as closing:
@@ -34,6 +36,8 @@ def migrate() -> None:
     for name in [*applied, *_topics_made(settings)]:
         typer.echo(name)
     typer.echo(f"{len(applied)} migrations applied" if applied else "the database is up to date")
+    if settings.blobs == "s3":
+        _set_lifecycle(settings)
 
 
 def _topics_made(settings: Settings) -> list[str]:
@@ -48,3 +52,15 @@ def _topics_made(settings: Settings) -> list[str]:
     except KafkaUnavailableError as error:
         raise OperatorError(str(error)) from error
     return [f"topic {name}" for name in made]
+
+
+def _set_lifecycle(settings: Settings) -> None:
+    from infra.s3_parts import S3Parts  # its client takes 0.2 s to import: only who uses it pays
+
+    if S3Parts(settings).set_lifecycle():
+        typer.echo("the lifecycle rules of the blobs' bucket are set")
+    else:
+        sys.stderr.write(
+            "ledgermail: this S3 server knows no lifecycle rules: old mails stay where they are, unfinished uploads are"
+            " taken away at each start\n"
+        )

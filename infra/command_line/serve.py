@@ -40,9 +40,8 @@ def serve(
     with_demo = demo and settings.http.is_loopback and _is_empty(settings)
     with tempfile.TemporaryDirectory(prefix="ledgermail-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # where the processes put what each of them measures
-        code = Supervisor(groups, partial(say, settings.log)).run(
-            lambda addresses: _tell(addresses, with_demo=with_demo)
-        )
+        supervisor = Supervisor(groups, partial(say, settings.log), drain_s=settings.drain_seconds)
+        code = supervisor.run(lambda addresses: _tell(addresses, with_demo=with_demo))
     if code:
         raise typer.Exit(code)
 

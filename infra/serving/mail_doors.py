@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from domain.ids import new_id
+from gateways.proxy.introductions import Introductions
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
@@ -49,7 +50,13 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
 
     async def serve() -> None:
         with ThreadPoolExecutor(THREADS, thread_name_prefix=dialect.value) as executor:
-            server = SmtpServer(host, reception=reception, executor=executor, ssl_context=context)
+            server = SmtpServer(
+                host,
+                reception=reception,
+                executor=executor,
+                ssl_context=context,
+                introductions=Introductions(parts.settings.proxies),
+            )
             try:
                 await server.listen(address.host, address.port)
             except OSError as error:

@@ -64,8 +64,10 @@ class _Process:
 class Supervisor:
     """Keeps the processes of the given roles alive until it is told to stop."""
 
-    def __init__(self, processes: Sequence[Sequence[str]], say: Callable[[str], None]) -> None:
+    def __init__(self, processes: Sequence[Sequence[str]], say: Callable[[str], None], *, drain_s: float = 0) -> None:
+        """`drain_s`: what the settings give the processes before they begin to stop."""
         self._say = say
+        self._stop_s = STOP_S + drain_s
         self._ready: dict[str, str] = {}
         self._all_ready = threading.Event()
         self._stopping = threading.Event()
@@ -127,7 +129,7 @@ class Supervisor:
         return 0
 
     def _end(self) -> None:
-        deadline = time.monotonic() + STOP_S
+        deadline = time.monotonic() + self._stop_s
         for process in self._processes:
             if process.running is not None:
                 process.running.terminate()

@@ -68,6 +68,21 @@ def test_an_ipv6_listener_is_written_as_it_is_read() -> None:
     assert (address, str(address)) == (ListenAddress("::1", 25), "[::1]:25")
 
 
+def test_registration_is_closed_by_default_where_a_proxy_brings_the_world_to_loopback() -> None:
+    assert load({"LEDGERMAIL_PROXIES": "127.0.0.1"}).registration == "closed"
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    found = load({"LEDGERMAIL_PROXIES": "10.0.0.0/8, 192.0.2.7,2001:db8::/32,"}).proxies
+    assert [str(network) for network in found] == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+    assert load({}).proxies == ()
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "proxy.example.test", "10.0.0.0/33", "::/129", "*"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    assert refusal(PROXIES=text).startswith("LEDGERMAIL_PROXIES: ")
+
+
 @pytest.mark.parametrize(
     "text", ["8080", ":8080", "::1:8080", "127.0.0.1:", "127.0.0.1:65536", "1.2.3:80", "[x]:80", "a b:1"]
 )
@@ -214,6 +229,14 @@ def test_what_is_no_url_of_a_redis_is_refused(url: str) -> None:
 def test_no_error_and_no_representation_shows_the_password_of_redis() -> None:
     assert "secret" not in refusal(REDIS="http://:secret@cache.example.test")
     assert "secret" not in repr(load({"LEDGERMAIL_REDIS": "redis://:secret@cache.example.test"}))
+
+
+def test_mails_are_archived_later_than_they_become_infrequent() -> None:
+    wrong = "LEDGERMAIL_S3_ARCHIVE_DAYS: must be 30 days above LEDGERMAIL_S3_INFREQUENT_DAYS"
+    assert refusal(S3_INFREQUENT_DAYS="60", S3_ARCHIVE_DAYS="89") == wrong
+    for infrequent, archive in ((60, 90), (0, 1), (60, 0)):
+        days = {"LEDGERMAIL_S3_INFREQUENT_DAYS": str(infrequent), "LEDGERMAIL_S3_ARCHIVE_DAYS": str(archive)}
+        assert load(days).s3_archive_days == archive
 
 
 def test_every_setting_is_documented() -> None:

@@ -15,9 +15,11 @@ TRY_AGAIN = frozenset({502, 503, 504, 507})
 class Person:
     """An account, signed in."""
 
-    def __init__(self, url: str, address: str, *, register: bool = True) -> None:
+    def __init__(
+        self, url: str, address: str, *, register: bool = True, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self.url, self.address = url, address
-        self.http = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=url, timeout=30, trust_env=False, transport=transport)
         if register:
             made = self.http.post("/v1/accounts", json={"address": address, "password": PASSWORD})
             assert made.status_code == 201, made.text

@@ -22,6 +22,7 @@ const ADVICE = {
   query_invalid: "The search cannot be read.",
   rate_limited: "That was too much at once.",
   recipients_invalid: "Check the addresses of the recipients.",
+  restoring: "This old mail lies in the archive. It was asked for and can be read in some hours.",
   registration_closed: "New accounts are opened by the operator here. Ask for one.",
   search_unavailable: "Search rests for a moment. Try again shortly.",
   snooze_invalid: "Choose a time that is still to come.",
@@ -85,7 +86,7 @@ export class Api {
     const request = { method, headers: all, signal, body: body === undefined ? undefined : JSON.stringify(body) };
     const repeatable = method === "GET" || "Idempotency-Key" in headers;
     const answer = await heard(path, request, repeatable ? RETRY_AFTER_MS : []);
-    if (answer.ok) return answer;
+    if (answer.ok && !isProblem(answer)) return answer;
     const problem = await problemOf(answer);
     if (answer.status === 401 && this.token) this.onSignedOut(problem);
     throw problem;
@@ -101,6 +102,11 @@ async function heard(path, request, waits) {
     await new Promise((resume) => setTimeout(resume, waits[0]));
     return heard(path, request, waits.slice(1));
   }
+}
+
+/** Also some whose status is a good one: 202 for what is still to be brought from the archive. */
+function isProblem(answer) {
+  return (answer.headers.get("Content-Type") || "").startsWith("application/problem+json");
 }
 
 /** What a response that is no good one says. */

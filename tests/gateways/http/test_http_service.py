@@ -40,6 +40,14 @@ class Ready:
     not_ready = None
 
 
+def test_a_process_that_is_to_stop_says_so_first_and_goes_on_answering(strict_house: House) -> None:
+    strict_house.app.parts.draining.set()
+    answer = strict_house.http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "draining", "failing": []})
+    assert strict_house.http.get("/healthz").status_code == 200
+    assert strict_house.http.get("/v1/account").status_code == 401
+
+
 def test_it_lives_and_is_ready_and_measures(house: House, ann: Person) -> None:
     ann.get("/v1/sync")
     assert house.http.get("/healthz").json() == {"status": "ok"}

@@ -2,132 +2,18 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import smtplib
 import socket
-import ssl
 import struct
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateways.smtp.host import Dialect
-from gateways.smtp.server import SmtpServer
+from tests.gateways.smtp.running_server import Wire
 
 MAIL = b"From: bob@example.org\r\nSubject: hi\r\n\r\n.a line with a dot\r\n"
-
-
-class RunningServer:
-    """A server on a loop of its own thread; `port` is where it listens."""
-
-    def __init__(self, server_of, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._thread = threading.Thread(target=loop.run_forever)
-        self._thread.start()
-        self.server = self.do(server_of())
-        self.do(self.server.listen("127.0.0.1", 0))
-        [(self.address, self.port)] = self.server.addresses
-
-    def do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
-
-    def connect(self) -> "Wire":
-        return Wire(socket.create_connection((self.address, self.port), timeout=20))
-
-    def end(self) -> None:
-        self.do(self.server.stop(deadline_s=5))
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
-
-
-class Wire:
-    """A client that says exactly what it is told to."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.lines = connection.makefile("rb")
-
-    def say(self, text: str | bytes) -> "Wire":
-        self.connection.sendall(text.encode() if isinstance(text, str) else text)
-        return self
-
-    def hear(self) -> str:
-        """The next reply's last line; nothing once the connection has ended."""
-        try:
-            line = self.lines.readline()
-            while line[3:4] == b"-":
-                line = self.lines.readline()
-        except ConnectionResetError:
-            return ""
-        return line.decode().strip()
-
-    def all_in(self, recipient: str = "ann") -> "Wire":
-        self.hear()
-        self.say(f"EHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<{recipient}@example.test>\r\nDATA\r\n")
-        assert [self.hear()[:3] for _ in range(4)] == ["250", "250", "250", "354"]
-        return self
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def new_loop(request):
-    return request.param
-
-
-@pytest.fixture
-def serve(reception, smtp_host, new_loop):
-    """A running server: `serve(Dialect.LMTP, ssl_context=…, recipients=…)`."""
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(8))
-
-        def begin(dialect=Dialect.SMTP, *, ssl_context=None, **limits):
-            async def make():
-                host = smtp_host(dialect, **limits)
-                return SmtpServer(host, reception=reception, executor=pool, ssl_context=ssl_context)
-
-            running = RunningServer(make, new_loop())
-            stack.callback(running.end)
-            return running
-
-        yield begin
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate for 127.0.0.1: the files of certificate and key."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    tomorrow = now + datetime.timedelta(days=1)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, tomorrow)
-    made = made.add_extension(names, critical=False)
-    (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
-
-
-@pytest.fixture
-def server_tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
-
-
-@pytest.fixture
-def client_tls(certificate):
-    return ssl.create_default_context(cafile=str(certificate[0]))
 
 
 def test_smtplib_delivers_to_several_recipients_and_hears_of_the_refused_one(serve, reception):

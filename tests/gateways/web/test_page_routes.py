@@ -80,3 +80,14 @@ def test_what_is_no_file_of_the_page_is_not_found(client: TestClient) -> None:
 
 def test_nothing_can_be_written_to_the_page(client: TestClient) -> None:
     assert client.post("/").status_code == 405
+
+
+def test_the_page_may_go_to_the_store_of_attachments_and_nowhere_else() -> None:
+    store = "https://files.example.test"
+    client = TestClient(Starlette(routes=[*page_routes(store)]))
+    policy = {path: client.get(path).headers["content-security-policy"] for path in ("/", "/web/mail.html")}
+    assert policy["/"].endswith(f"; connect-src 'self' {store}")
+    for found in policy.values():
+        assert f"img-src 'self' {store} data: blob:;" in found
+        assert found.count(store) == 1 + ("connect-src" in found)
+    assert "connect-src" not in policy["/web/mail.html"]
