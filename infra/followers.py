@@ -26,6 +26,7 @@ BATCH_EVENTS = 500
 RETRY_PARKED_MS = 300_000
 GATHER_S = 1.0
 """From one step to the next, unless more is behind than one takes; what follows a quiet second is applied at once."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError)
 _log = logging.getLogger(__name__)
 
@@ -151,6 +152,7 @@ class Follower:
         self._after = ""
         self._more = False
         self._failing: str | None = None
+        self._pause_s = FIRST_PAUSE_S
         self._newer: str | None = None
 
     @property
@@ -171,12 +173,16 @@ class Follower:
                     self._follow(connection, stop, poll_s, sweep_s, gather_s)
             except (*OUTAGES, ViewUnavailableError) as error:
                 _log.warning("%s waits: %s", self._view.name, error)
-                self._failing = f"{self._view.name} waits: {error}"
-                stop.wait(1.0)
+                self._wait(stop, f"{self._view.name} waits: {error}")
             except Exception as error:  # noqa: BLE001 - a view that stood still for ever would show only in what it lacks
                 _log.exception("%s failed and tries again", self._view.name)
-                self._failing = f"{self._view.name} failed: {error!r}"
-                stop.wait(1.0)
+                self._wait(stop, f"{self._view.name} failed: {error!r}")
+
+    def _wait(self, stop: threading.Event, why: str) -> None:
+        """Until the next try: longer each time that nothing succeeded in between."""
+        self._pause_s = FIRST_PAUSE_S if self._failing is None else min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self._failing = why
+        stop.wait(self._pause_s)
 
     def _follow(
         self, connection: Connection[Any], stop: threading.Event, poll_s: float, sweep_s: float, gather_s: float

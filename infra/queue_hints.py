@@ -6,7 +6,7 @@ timers look next (`PostgresQueue.end_leases_of_the_dead`).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -72,8 +72,8 @@ class QueueHints:
 class AttendedQueue(PostgresQueue):
     """The queue of one worker, who attends whenever it leases: what it holds is taken for nobody else's."""
 
-    def __init__(self, connect: Connect, hints: QueueHints) -> None:
-        super().__init__(connect)
+    def __init__(self, connect: Connect, hints: QueueHints, *, clock_ms: Callable[[], int] | None = None) -> None:
+        super().__init__(connect, clock_ms=clock_ms)
         self._hints = hints
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:

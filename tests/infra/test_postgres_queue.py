@@ -13,6 +13,7 @@ from gateways.queue import QueueUnavailableError
 from infra.gathering import Gathering
 from infra.postgres_queue import ATTENDANCE, PostgresQueue, encoded, queue_depths
 from infra.queue_hints import AttendedQueue, QueueHints
+from infra.trail.queue import ToldQueue
 from tests.contracts.queue import Clock, QueueContract, leased, record
 
 
@@ -36,6 +37,20 @@ def queue(pool: ConnectionPool[Any], clock: Clock) -> PostgresQueue:
 
 class TestPostgresQueue(QueueContract):
     pass
+
+
+class TestAttendedQueue(QueueContract):
+    @pytest.fixture
+    def queue(self, pool: ConnectionPool[Any], clock: Clock, module_database_url: str) -> Iterator[AttendedQueue]:
+        hints = QueueHints(module_database_url, "worker")
+        yield AttendedQueue(pool.connection, hints, clock_ms=clock)
+        hints.close()
+
+
+class TestToldQueue(QueueContract):
+    @pytest.fixture
+    def queue(self, pool: ConnectionPool[Any], clock: Clock) -> ToldQueue:
+        return ToldQueue(PostgresQueue(pool.connection, clock_ms=clock))
 
 
 def holders(pool: ConnectionPool[Any]) -> set[str]:

@@ -1,6 +1,5 @@
 """Two of each process on one installation: each does a part of the work, and either may vanish under it."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -60,7 +59,8 @@ def test_two_of_each_process_share_the_work_and_one_of_each_may_be_killed() -> N
         ]
         commanders = [Commander(ann, bob.address, "ca").start(), Commander(bob, ann.address, "cb").start()]
         work_goes_on([*senders, *commanders])
-        for victim, service in zip(("smtp", "delivery", "follower", "http"), itertools.cycle((one, two))):
+        # Both followers, one after the other: one of them wrote the search index, and the other one took over.
+        for service, victim in ((one, "smtp"), (two, "delivery"), (one, "follower"), (two, "http"), (two, "follower")):
             assert service.kill_child(victim)
             work_goes_on([*senders, *commanders])
         for each in (*senders, *commanders):
@@ -96,6 +96,29 @@ def test_what_one_leaves_when_it_stops_the_other_one_finishes() -> None:
         readiness = ann.get("/readyz")
         assert readiness == {"status": "ready", "failing": []}
         assert two.stop()[0] == 0
+
+
+@pytest.mark.timeout(240)
+def test_the_roles_may_start_in_any_order_on_an_installation_that_is_empty_yet() -> None:
+    with installation(arguments=("--only", "follower")) as follower:
+        others = [
+            Service(follower.data, follower.log.with_name(f"{roles}.log"), arguments=("--only", roles))
+            for roles in ("timers", "delivery", "smtp", "http")
+        ]
+        try:
+            for service in (follower, *others):
+                service.start()
+            door, *_ = (service for service in others if "SMTP" in service.addresses)
+            ann = Person(others[-1].url, "ann@example.test")
+            sender = Sender(door.smtp, "s", [ann.address], mails=3).start()
+            sender.wait(30)
+            wait_until_settled(others[-1])
+            assert assert_each_mail_is_there_once(ann, [sender]) == 3
+            assert_search_finds(ann, sender.begun)
+            assert {service.stop()[0] for service in (*others, follower)} == {0}
+        finally:
+            for service in others:
+                service.end()
 
 
 @pytest.mark.timeout(120)
