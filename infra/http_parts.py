@@ -15,6 +15,7 @@ from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
 from infra import blob_references, followers
 from infra.accounts.ended_sessions import CHANNEL as ENDED
+from infra.accounts.endings import Endings
 from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
@@ -70,6 +71,9 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
+    if parts.redis is not None:
+        endings = Endings(parts.conninfo, tokens.doubt_from_thread, ask_anew)
+        closing.callback(parts.redis.listener(waiters.tell_from_thread, ask_anew, before=endings).close)
     return HttpParts(
         settings=_values(settings, secret),
         executor=executor,
@@ -99,6 +103,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
             "blobs": parts.check_blobs,
             "search": lambda: _told(search.cursor(MailboxId("m0"))),
         },
+        spare_checks={} if parts.redis is None else {"cache": parts.redis.server.check},
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
         pages={route.path: _app(route) for route in page_routes()},

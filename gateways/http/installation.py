@@ -24,11 +24,16 @@ def healthz(_call: Call[None, None]) -> Answer:
 
 
 def readyz(call: Call[None, None]) -> Answer:
-    """Whether what it needs answers; what does not is named."""
-    failing = [name for name, check in call.parts.checks.items() if not _answers(name, check)]
-    if not failing:
-        return as_json(Readiness("ready", []))
-    return as_json(Readiness("not ready", failing), status=503, headers=((b"retry-after", b"2"),))
+    """Whether what it needs answers; what does not is named, and what it only goes on without."""
+    failing = _failing(call.parts.checks)
+    spared = _failing(call.parts.spare_checks)
+    if failing:
+        return as_json(Readiness("not ready", failing + spared), status=503, headers=((b"retry-after", b"2"),))
+    return as_json(Readiness("degraded" if spared else "ready", spared))
+
+
+def _failing(checks: Mapping[str, Callable[[], None]]) -> list[str]:
+    return [name for name, check in checks.items() if not _answers(name, check)]
 
 
 def _answers(name: str, check: Callable[[], None]) -> bool:

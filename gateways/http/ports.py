@@ -133,7 +133,8 @@ class HttpParts:
     """Everything that HTTP calls. `touch` starts the grace of objects about to be put, and commits.
 
     `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `checks` of
-    `/readyz`, by what they ask: each raises where that does not answer. `pages` are other applications, by path.
+    `/readyz`, by what they ask: each raises where that does not answer; `spare_checks` those of what the service
+    goes on without. `pages` are other applications, by path.
     """
 
     settings: HttpSettings
@@ -159,6 +160,7 @@ class HttpParts:
     tokens: TokenChecks
     gauges: Gauges
     checks: Mapping[str, Callable[[], None]]
+    spare_checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     outages: tuple[type[Exception], ...] = ()
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)

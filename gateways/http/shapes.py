@@ -216,7 +216,9 @@ class Health(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether all that the service needs answers; `failing` names what does not."""
+    """`ready`, `not ready`, or `degraded`: what the service goes on without does not answer. `failing` names what does
+    not.
+    """
 
     status: str
     failing: list[str]
