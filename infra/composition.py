@@ -46,7 +46,7 @@ from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
-from infra.wakes import Announcer
+from infra.wakes import Announcer, PostgresTeller
 
 if TYPE_CHECKING:
     from infra.kafka.incoming import KafkaQueue
@@ -259,7 +259,8 @@ class Parts:
     @cached_property
     def announcer(self) -> Announcer:
         """Tells other processes of heads reached."""
-        announcer = Announcer(self.conninfo)
+        own = PostgresTeller(self.conninfo)
+        announcer = Announcer(own) if self.redis is None else Announcer(self.redis.teller, own)
         self._closing.callback(announcer.close)
         return announcer
 

@@ -14,6 +14,7 @@ from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
 from infra import blob_references
 from infra.accounts.ended_sessions import CHANNEL as ENDED
+from infra.accounts.endings import Endings
 from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
@@ -72,6 +73,9 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
+    if parts.redis is not None:
+        endings = Endings(parts.conninfo, tokens.doubt_from_thread, ask_anew)
+        closing.callback(parts.redis.listener(waiters.tell_from_thread, ask_anew, before=endings).close)
     return HttpParts(
         settings=_values(settings, secret),
         executor=executor,

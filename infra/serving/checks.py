@@ -16,7 +16,7 @@ def add_checks(parts: Parts) -> None:
     if parts.kafka is not None:
         parts.checks.add("queue", parts.kafka.check)
     if parts.redis is not None:
-        parts.checks.add("redis", parts.redis.server.check, needed=False)
+        parts.checks.add("cache", parts.redis.server.check, needed=False)
     for view in FOLLOWING_VIEWS:
         parts.checks.add(f"view {view}", partial(require_kept, parts.connect, view), needed=False)
 
