@@ -8,7 +8,6 @@ from kafka.admin import OffsetSpec
 
 from infra.kafka.cluster import KafkaCluster
 
-
 COORDINATOR_S = 5.0
 """How long a cluster whose first group this is may take to make what keeps groups."""
 

@@ -1,6 +1,9 @@
-"""The views that follow, each in a thread of its own, and the dispatcher that wakes them."""
+"""The views that follow, each in a thread of its own, and what wakes them: the dispatcher, or Kafka behind it."""
 
 import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 
 from infra.composition import Parts
 from infra.contacts_view import ContactsView
@@ -10,6 +13,11 @@ from infra.search_view import SearchView, forget_lost_cursors
 from infra.serving.roles import Ready
 from infra.tantivy_search.live import open_live
 
+PUBLISH_POLL_S, PUBLISH_GATHER_S = 0.05, 0.1
+"""Whoever follows gathers anyway."""
+Run = Callable[[threading.Event], None]
+"""Works until it is told to stop."""
+
 
 def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     """Keep search and contacts up with the log until `stop`."""
@@ -17,11 +25,42 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     with parts.connect() as connection, connection.transaction():
         forget_lost_cursors(connection, index)
     views: list[FollowingView] = [SearchView(index, DeliveryParts(parts).extracts.extract), ContactsView()]
-    dispatcher = Dispatcher(parts.conninfo, [view.name for view in views])
-    threads = [threading.Thread(target=dispatcher.run, args=(stop,), name="dispatcher")]
+    with ExitStack() as leaving:
+        runs = _woken_by_kafka(parts, views, leaving) if parts.kafka else _woken_by_postgres(parts, views)
+        _run_all(runs, stop, ready)
+    index.close()
+
+
+def _woken_by_postgres(parts: Parts, views: Sequence[FollowingView]) -> list[tuple[str, Run]]:
+    runs: list[tuple[str, Run]] = [("dispatcher", Dispatcher(parts.conninfo, [view.name for view in views]).run)]
+    return runs + [(f"follower {view.name}", Follower(parts.conninfo, parts.reader, view).run) for view in views]
+
+
+def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitStack) -> list[tuple[str, Run]]:
+    """The wake-ups of appends go to what publishes; views are members of the groups that read it."""
+    from infra.kafka.events import EventsView, SealedLog, begin_at_heads
+    from infra.kafka.group_follower import GroupFollower
+    from infra.kafka.topic_reader import TopicReader
+
+    assert parts.kafka is not None
+    with parts.connect() as connection:
+        begin_at_heads(connection)
+    events = EventsView(parts.kafka.publisher, parts.kafka.topics.events)
+    publishing = Follower(parts.conninfo, SealedLog(parts.recorder), events)
+    runs: list[tuple[str, Run]] = [
+        ("dispatcher", Dispatcher(parts.conninfo, [events.name]).run),
+        ("publisher", partial(publishing.run, poll_s=PUBLISH_POLL_S, gather_s=PUBLISH_GATHER_S)),
+    ]
     for view in views:
-        follower = Follower(parts.conninfo, parts.reader, view)
-        threads.append(threading.Thread(target=follower.run, args=(stop,), name=f"follower {view.name}"))
+        reader = TopicReader(parts.connect, parts.reader)
+        follower = GroupFollower(parts.conninfo, reader, view, parts.kafka.following(view.name))
+        leaving.callback(follower.close)
+        runs.append((f"follower {view.name}", follower.run))
+    return runs
+
+
+def _run_all(runs: Sequence[tuple[str, Run]], stop: threading.Event, ready: Ready) -> None:
+    threads = [threading.Thread(target=run, args=(stop,), name=name) for name, run in runs]
     for thread in threads:
         thread.start()
     ready("")
@@ -30,4 +69,3 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
             raise RuntimeError("a view that follows ended; the process starts anew")
     for thread in threads:
         thread.join()
-    index.close()
