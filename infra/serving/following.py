@@ -15,6 +15,8 @@ from infra.tantivy_search.live import open_live
 
 PUBLISH_POLL_S, PUBLISH_GATHER_S = 0.05, 0.1
 """Whoever follows gathers anyway."""
+ONE_WRITER = frozenset({"search"})
+"""The embedded index."""
 Run = Callable[[threading.Event], None]
 """Works until it is told to stop."""
 
@@ -37,7 +39,8 @@ def _woken_by_postgres(parts: Parts, views: Sequence[FollowingView]) -> list[tup
 
 
 def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitStack) -> list[tuple[str, Run]]:
-    """The wake-ups of appends go to what publishes; views are members of the groups that read it."""
+    """The wake-ups of appends go to what publishes, and views are members of the groups that read it: all but those
+    that one process alone can write, where another member would sit on its partitions."""
     from infra.kafka.events import EventsView, SealedLog, begin_at_heads
     from infra.kafka.group_follower import GroupFollower
     from infra.kafka.topic_reader import TopicReader
@@ -47,11 +50,13 @@ def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitS
         begin_at_heads(connection)
     events = EventsView(parts.kafka.publisher, parts.kafka.topics.events)
     publishing = Follower(parts.conninfo, SealedLog(parts.recorder), events)
+    lone = [view for view in views if view.name in ONE_WRITER]
     runs: list[tuple[str, Run]] = [
-        ("dispatcher", Dispatcher(parts.conninfo, [events.name]).run),
+        ("dispatcher", Dispatcher(parts.conninfo, [events.name, *(view.name for view in lone)]).run),
         ("publisher", partial(publishing.run, poll_s=PUBLISH_POLL_S, gather_s=PUBLISH_GATHER_S)),
     ]
-    for view in views:
+    runs += [(f"follower {view.name}", Follower(parts.conninfo, parts.reader, view).run) for view in lone]
+    for view in [view for view in views if view not in lone]:
         reader = TopicReader(parts.connect, parts.reader)
         follower = GroupFollower(parts.conninfo, reader, view, parts.kafka.following(view.name))
         leaving.callback(follower.close)
