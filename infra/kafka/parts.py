@@ -34,6 +34,10 @@ class KafkaParts:
             connect=connect,
         )
 
+    def following(self, view: str) -> GroupMember:
+        """A member of a view's group, to read what was appended. Its maker closes it."""
+        return GroupMember(self.cluster, self.topics.events, self.topics.group(f"follower-{view}"))
+
     def make_topics(self) -> list[str]:
         """The topics that were missing and are there now.
 
