@@ -35,6 +35,7 @@ CUT_OFF = (
 def small_batches(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rebuild, "BATCH_EVENTS", BATCH)
     patch.setattr(rebuild, "LAST_FEW_EVENTS", 0)
+    patch.setattr(rebuild, "REMOVED_AT_ONCE", 3)
 
 
 @pytest.fixture
