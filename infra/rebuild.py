@@ -2,9 +2,9 @@
 
 Per mailbox: the log is folded, batch by batch, into the next generation beside the live one; then, under the mailbox
 row's lock, the last few events are applied, the counts compared, and the integer flipped; the old rows go in batches.
-Memory is two batches, one read while the other is written, not a mailbox. Interrupted anywhere, it goes on where it
-stood. One at a time rebuilds a mailbox, and none switches to rows that differ from those that stand, unless an operator
-says so.
+One batch is read while the one before it is folded and the one before that written; of one more the rows are
+remembered: memory is four batches, not a mailbox. Interrupted anywhere, it goes on where it stood. One at a time
+rebuilds a mailbox, and none switches to rows that differ from those that stand, unless an operator says so.
 """
 
 from collections.abc import Callable
@@ -16,23 +16,25 @@ from psycopg import Connection, sql
 
 from domain.ids import MailboxId
 from domain.mailbox_state import MailboxState, difference
-from domain.rows import MailboxRow, RowsMissingError
+from domain.rows import MailboxRow, Needs, Rows
 from infra.erasing import is_cleared, is_erased, left_behind
 from infra.operator_errors import OperatorError
-from infra.rebuild_ahead import Batch, Folded, ReadAhead, laid_over, load, prepare
+from infra.rebuild_ahead import Batch, ReadAhead, load, prepare
 from infra.rebuild_comparison import compare
+from infra.rebuild_folding import Building, WriteBehind, folded, note, write
 from infra.store.reading import StreamReader
 from infra.store.row_loading import LOCK_MAILBOXES
 from infra.store.row_tables import TABLES
-from infra.store.row_writing import Written, write_rows
 from infra.store.wire import Cursors
 from infra.views.stored_rows import stored_rows
-from projections.event_needs import needs_of, new_rows_asked
-from projections.in_step import changes
+from projections.event_needs import needs_of
 
 BATCH_EVENTS = 1000
 LAST_FEW_EVENTS = 200
 """So many events may be left to be applied under the lock."""
+
+REMOVED_AT_ONCE = 2000
+"""Old rows that go in one commit, while the mailbox waits: some 15 ms."""
 
 _ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(hashtextextended('rebuild ' || %s, 0))"
 """Two that fold into one generation would count everything twice; the lock goes with the connection."""
@@ -122,26 +124,21 @@ def _gather_statistics(connection: Connection[Any]) -> None:
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
-class _Building(msgspec.Struct):
-    mailbox: MailboxRow
-    generation: int
-
-
-def _left(connection: Connection[Any], mailbox_id: MailboxId) -> _Building | None:
+def _left(connection: Connection[Any], mailbox_id: MailboxId) -> Building | None:
     """What an earlier call left behind, beside the live generation."""
     found = connection.execute(
         "SELECT r.generation, r.mailbox FROM rebuilds r JOIN mailboxes b USING (mailbox_id)"
         " WHERE mailbox_id = %s AND r.generation > b.generation",
         (mailbox_id,),
     ).fetchone()
-    return None if found is None else _Building(_mailbox_from(found[1]), found[0])
+    return None if found is None else Building(_mailbox_from(found[1]), found[0])
 
 
-def _begin(connection: Connection[Any], mailbox_id: MailboxId) -> _Building:
+def _begin(connection: Connection[Any], mailbox_id: MailboxId) -> Building:
     """A generation that no row bears yet."""
     connection.execute("DELETE FROM rebuilds WHERE mailbox_id = %s", (mailbox_id,))
-    building = _Building(MailboxRow(mailbox_id), _remove_others(connection, mailbox_id) + 1)
-    _note(connection, building)
+    building = Building(MailboxRow(mailbox_id), _remove_others(connection, mailbox_id) + 1)
+    note(Cursors(connection), building)
     return building
 
 
@@ -149,24 +146,11 @@ def _mailbox_from(raw: msgspec.Raw) -> MailboxRow:
     return msgspec.json.decode(raw, type=MailboxRow)
 
 
-def _note(connection: Connection[Any], building: _Building) -> None:
-    connection.execute(
-        "INSERT INTO rebuilds (mailbox_id, generation, applied_seq, mailbox) VALUES (%s, %s, %s, %s::json)"
-        " ON CONFLICT (mailbox_id) DO UPDATE SET applied_seq = excluded.applied_seq, mailbox = excluded.mailbox",
-        (
-            building.mailbox.mailbox_id,
-            building.generation,
-            building.mailbox.head,
-            msgspec.json.encode(building.mailbox).decode(),
-        ),
-    )
-
-
 def _build(
     conninfo: str,
     connection: Connection[Any],
     reader: StreamReader,
-    building: _Building,
+    building: Building,
     progress: Progress,
     *,
     force: bool,
@@ -179,70 +163,57 @@ def _build(
 
 
 def _fold_to_last_few(
-    conninfo: str, connection: Connection[Any], reader: StreamReader, building: _Building, progress: Progress
+    conninfo: str, connection: Connection[Any], reader: StreamReader, building: Building, progress: Progress
 ) -> None:
-    """Fold batch after batch, each of them read while the one before is written."""
-    if _behind(connection, building) <= LAST_FEW_EVENTS:
-        return
-    mailbox_id, before = building.mailbox.mailbox_id, None
-    with ReadAhead(conninfo, reader, mailbox_id, generation=building.generation) as ahead:
+    """Fold batch after batch until the log has only a few events more, or none."""
+    while _behind(connection, building) > LAST_FEW_EVENTS:
+        before = building.mailbox.head
+        _fold_on(conninfo, connection, reader, building, progress)
+        if building.mailbox.head == before:
+            return
+
+
+def _fold_on(
+    conninfo: str, connection: Connection[Any], reader: StreamReader, building: Building, progress: Progress
+) -> None:
+    """Fold batch after batch, each read while those before it are folded and written; all are durable on return."""
+    mailbox_id, head = building.mailbox.mailbox_id, 0
+
+    def durable(seq: int) -> None:
+        progress(seq, head)
+
+    with (
+        ReadAhead(conninfo, reader, mailbox_id, generation=building.generation) as ahead,
+        WriteBehind(connection, building, durable) as behind,
+    ):
         ahead.start(building.mailbox.head, limit=BATCH_EVENTS)
-        while (behind := _behind(connection, building)) > LAST_FEW_EVENTS:
-            batch = ahead.take()
-            if not batch.events:
-                return
+        while (batch := ahead.take()).events and batch.head - building.mailbox.head > LAST_FEW_EVENTS:
+            head = batch.head
             ahead.start(batch.events[-1].seq, limit=BATCH_EVENTS)
-            head = building.mailbox.head + behind
-            before = _fold(connection, building, batch, before)
-            progress(building.mailbox.head, head)
+            behind.fold(batch)
 
 
-def _behind(connection: Connection[Any], building: _Building) -> int:
+def _behind(connection: Connection[Any], building: Building) -> int:
     row = connection.execute(
         "SELECT head FROM mailboxes WHERE mailbox_id = %s", (building.mailbox.mailbox_id,)
     ).fetchone()
     return 0 if row is None else row[0] - building.mailbox.head
 
 
-def _fold_rest(connection: Connection[Any], reader: StreamReader, building: _Building) -> int:
+def _fold_rest(connection: Connection[Any], reader: StreamReader, building: Building) -> int:
     """Apply the next batch, with nothing read ahead; how many events that were."""
+
+    def rows(needs: Needs) -> Rows:
+        with connection.pipeline() as pipeline:
+            return load(Cursors(connection), pipeline.sync, building.row(), needs)
+
     mailbox = building.mailbox
     events = reader.batch(mailbox.mailbox_id, mailbox.head, limit=BATCH_EVENTS)
     if events:
         needs = needs_of(events)
-        rows = load(connection, msgspec.structs.replace(mailbox, generation=building.generation), needs)
-        _fold(connection, building, Batch(events, needs, rows), None)
+        batch = Batch(events, needs, rows(needs), mailbox.head)
+        write(Cursors(connection), building, folded(building, batch, batch.rows, rows))
     return len(events)
-
-
-def _fold(connection: Connection[Any], building: _Building, batch: Batch, before: Folded | None) -> Folded:
-    """Apply a batch and note where the rebuild stands, in one transaction. `before` was written after it was read."""
-    with connection.transaction():
-        done = _apply(connection, building, batch, before)
-        write_rows(
-            Cursors(connection),
-            [Written(done.rows, done.touched, building.mailbox.head, b"")],
-            generation=building.generation,
-        )
-        building.mailbox = done.rows.mailbox
-        _note(connection, building)
-    return done
-
-
-def _apply(connection: Connection[Any], building: _Building, batch: Batch, before: Folded | None) -> Folded:
-    rows, needs = batch.rows, batch.needs
-    mailbox = msgspec.structs.replace(building.mailbox, generation=building.generation)
-    if before is not None and not laid_over(rows, before):
-        rows = load(connection, mailbox, needs)
-    for _round in range(len(batch.events) + 8):
-        rows.mailbox = msgspec.structs.replace(mailbox)
-        new_rows_asked(rows, batch.events)
-        try:
-            return Folded(rows, changes(rows, batch.events))
-        except RowsMissingError as missing:
-            needs = needs | missing.needs
-            rows = load(connection, mailbox, needs)
-    raise RuntimeError(f"the events of {mailbox.mailbox_id} after {mailbox.head} ask for rows without end")
 
 
 def _locked(connection: Connection[Any], mailbox_id: MailboxId) -> MailboxRow:
@@ -253,7 +224,7 @@ def _locked(connection: Connection[Any], mailbox_id: MailboxId) -> MailboxRow:
     return MailboxRow(*locked)
 
 
-def _switch(connection: Connection[Any], reader: StreamReader, building: _Building, *, force: bool) -> list[str]:
+def _switch(connection: Connection[Any], reader: StreamReader, building: Building, *, force: bool) -> list[str]:
     """Under the lock: apply what is left, compare, flip the generation."""
     mailbox_id = building.mailbox.mailbox_id
     with connection.transaction():
@@ -295,13 +266,29 @@ def _remove_others(connection: Connection[Any], mailbox_id: MailboxId) -> int:
     It is read under the mailbox row's lock with every batch, so that nobody switches in between.
     """
     for table in TABLES:
-        removed = 1
-        while removed:
-            with connection.transaction():
-                live = _locked(connection, mailbox_id).generation
-                removed = connection.execute(
-                    f"DELETE FROM {table.name} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table.name}"  # noqa: S608
-                    " WHERE mailbox_id = %s AND generation <> %s LIMIT 2000))",
-                    (mailbox_id, live),
-                ).rowcount
-    return live
+        for others in ("<", ">"):  # each a range of the primary key, whatever lies beside it
+            while _remove_some(connection, mailbox_id, table.name, others):
+                pass
+    return _live(connection, mailbox_id)
+
+
+def _remove_some(connection: Connection[Any], mailbox_id: MailboxId, table: str, others: str) -> bool:
+    """Remove some rows of the generations before or after the live one; whether there were any."""
+    rows = f"FROM {table} WHERE mailbox_id = %s AND generation {others} %s ORDER BY mailbox_id, generation"
+    with connection.transaction():
+        # The statistics of a table full of rows just removed, or just built, call for reading the whole of it.
+        connection.execute("SET LOCAL enable_seqscan = off")
+        found = connection.execute(f"SELECT {rows} LIMIT 1".encode(), (mailbox_id, _live(connection, mailbox_id)))
+        if not found.rowcount:
+            return False
+        some = f"SELECT ctid {rows} LIMIT {REMOVED_AT_ONCE}"
+        remove = f"DELETE FROM {table} WHERE ctid = ANY (ARRAY({some}))"  # noqa: S608
+        connection.execute(remove.encode(), (mailbox_id, _locked(connection, mailbox_id).generation))
+    return True
+
+
+def _live(connection: Connection[Any], mailbox_id: MailboxId) -> int:
+    row = connection.execute("SELECT generation FROM mailboxes WHERE mailbox_id = %s", (mailbox_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"there is no mailbox {mailbox_id}")
+    return int(row[0])

@@ -27,6 +27,8 @@ _BROKEN = pq.ExecStatus.FATAL_ERROR
 _SYNC = pq.ExecStatus.PIPELINE_SYNC
 _ROWS = pq.ExecStatus.TUPLES_OK
 _DONE = pq.ExecStatus.COMMAND_OK
+_numbers = count()
+"""Of prepared statements, so that a connection that was given back can have another wire."""
 
 
 class Answer(Protocol):
@@ -66,7 +68,7 @@ class _Rows:
 
 
 class Wire:
-    """One connection in autocommit mode, for one thread, which leaves it to the wire until it is closed."""
+    """One connection in autocommit mode, for one thread, which leaves it to the wire until closed or given back."""
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
@@ -74,9 +76,9 @@ class Wire:
         self._loading = Transformer(connection)
         self._encoding = connection.info.encoding
         self._names: dict[str, bytes] = {}
-        self._numbers = count()
         self._asked: list[_Rows | str] = []
-        """What the next results belong to: a statement's rows, or the preparation of this statement."""
+        """What the results of the next sending belong to: a statement's rows, or the preparation of this statement."""
+        self._sent: list[_Rows | str] = []
         self._libpq.nonblocking = 1
         self._libpq.enter_pipeline_mode()
         self._poll = select.poll()
@@ -91,6 +93,11 @@ class Wire:
         """Close the connection. Safe to repeat."""
         self._connection.close()
 
+    def give_back(self) -> None:
+        """Let the connection be used as any other again; every answer was received, and the wire is done with."""
+        self._poll.unregister(self._libpq.socket)
+        self._libpq.exit_pipeline_mode()
+
     def ask(self, statement: str, parameters: Sequence[Parameter] = (), /) -> Answer:
         """See `Asks.ask`."""
         name = self._names.get(statement) or self._prepare(statement)
@@ -101,17 +108,29 @@ class Wire:
         return answer
 
     def round_trip(self) -> None:
-        """Send what was queued and take in every answer.
+        """Send what was queued and take in every answer. Raises: as `receive`."""
+        self.send()
+        self.receive()
+
+    def send(self) -> None:
+        """Send what was queued; Postgres works on it until `receive`, before which nothing else is sent.
+
+        Raises: psycopg.OperationalError, where the connection is lost.
+        """
+        self._libpq.pipeline_sync()
+        self._sent, self._asked = self._asked, []
+        while self._libpq.flush():
+            self._wait(select.POLLIN | select.POLLOUT)
+
+    def receive(self) -> None:
+        """Wait for every answer to what was sent.
 
         Raises: psycopg.Error, of the first statement that failed; those behind it were not run. An OperationalError
         where the connection is lost.
         """
-        self._libpq.pipeline_sync()
-        asked, self._asked = self._asked, []
-        while self._libpq.flush():
-            self._wait(select.POLLIN | select.POLLOUT)
+        sent, self._sent = self._sent, []
         failure: psycopg.Error | None = None
-        for awaited in asked:
+        for awaited in sent:
             result = self._result()
             if result.status == _BROKEN:
                 failure = failure or error_from_result(result, self._encoding)
@@ -135,7 +154,7 @@ class Wire:
         self.round_trip()
 
     def _prepare(self, statement: str) -> bytes:
-        name = b"w%d" % next(self._numbers)
+        name = b"w%d" % next(_numbers)
         self._libpq.send_prepare(name, _numbered(statement))
         self._asked.append(statement)
         self._names[statement] = name

@@ -108,7 +108,7 @@ def test_a_bug_planted_in_the_views_in_step_is_found_by_the_fold(
     with_bug: Callable[[Bug], Callable[..., Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("infra.rebuild.changes", with_bug(bug))
+    monkeypatch.setattr("infra.rebuild_folding.changes", with_bug(bug))
     monkeypatch.setattr("infra.rebuild.BATCH_EVENTS", 7)
     monkeypatch.setattr("infra.rebuild.LAST_FEW_EVENTS", 0)
 

@@ -50,6 +50,29 @@ def test_more_than_the_sockets_hold_goes_both_ways_at_once(wire: Wire) -> None:
     assert all(answer.fetchall() == [(large,)] for answer in answers)
 
 
+def test_what_was_sent_is_worked_on_until_it_is_received(wire: Wire, database_url: str) -> None:
+    asked(wire, "CREATE TABLE sent (n integer)")
+    answer = wire.ask("INSERT INTO sent VALUES (1) RETURNING pg_notify('done', '')")
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("LISTEN done")
+        wire.send()
+        assert [notice.channel for notice in other.notifies(timeout=30, stop_after=1)] == ["done"]
+        assert other.execute("SELECT n FROM sent").fetchall() == [(1,)]
+    assert answer.fetchall() == []
+    wire.receive()
+    assert answer.fetchall() == [("",)]
+
+
+def test_a_connection_that_was_given_back_is_used_as_any_other(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        wire = Wire(connection)
+        assert asked(wire, "SELECT 1") == [(1,)]
+        wire.give_back()
+        with connection.transaction():
+            assert connection.execute("SELECT %s::integer", (2,)).fetchone() == (2,)
+        assert asked(Wire(connection), "SELECT 3") == [(3,)]
+
+
 def test_behind_a_statement_that_fails_nothing_runs_and_what_was_not_prepared_is_prepared_again(wire: Wire) -> None:
     wire.ask("BEGIN")
     wire.ask("SELECT 1 / %s::integer", ("0",))
