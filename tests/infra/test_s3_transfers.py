@@ -288,5 +288,5 @@ def test_migrate_says_clearly_that_this_server_knows_no_lifecycle_rules(
     with installation(settings=mine) as service:
         said = service.run("migrate")
     assert said.returncode == 0
-    assert "knows no lifecycle rules" in said.stderr
+    assert "takes no lifecycle rules: An error occurred (NotImplemented)" in said.stderr
     assert "Traceback" not in said.stderr
