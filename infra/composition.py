@@ -20,6 +20,7 @@ from infra.accounts import directory as accounts_directory
 from infra.accounts.administration import Administration
 from infra.accounts.app_passwords import PostgresAppPasswords
 from infra.accounts.credentials import CredentialCheck
+from infra.accounts.failure_counts import PostgresBuckets
 from infra.accounts.hashing import PasswordHashing
 from infra.accounts.lookup import PostgresAccounts
 from infra.accounts.outages import Connect
@@ -28,6 +29,7 @@ from infra.accounts.registration import PostgresRegistration
 from infra.accounts.sessions import PostgresSessions
 from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
+from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
@@ -35,26 +37,46 @@ from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
 from infra.migrations import DatabaseTooNewError, migrate
-from infra.operator_errors import OperatorError
+from infra.operator_errors import OperatorError, ServerAwayError
+from infra.postgres_queue import PostgresQueue
+from infra.readiness import Checks
+from infra.search_parts import SearchParts, search_parts
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
-from infra.wakes import Announcer
+from infra.wakes import Announcer, PostgresTeller
 
 if TYPE_CHECKING:
+    from infra.kafka.incoming import KafkaQueue
+    from infra.kafka.parts import KafkaParts
+    from infra.redis_server.parts import RedisParts
     from infra.s3_blobs import S3Blobs
     from infra.s3_keys import S3Keys
     from infra.s3_parts import S3Parts
     from infra.s3_transfers import S3Transfers
+    from infra.tracing import Tracing
 
 POOL_SIZE = 16
 STARTS = 3
+CONNECT_S = 5
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "not yet accepting",
+    "too many clients",
+    "connection slots",
+)
 
 
 class DatabaseUnreachableError(OperatorError):
     """The database of `LEDGERMAIL_DATABASE_URL` does not answer, or is not for this version."""
+
+
+class DatabaseAwayError(DatabaseUnreachableError, ServerAwayError):
+    """The database of `LEDGERMAIL_DATABASE_URL` cannot be reached, or has yet to finish its own start."""
 
 
 class Parts:
@@ -65,6 +87,10 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.checks = Checks()
+        """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
+        self.tracing: Tracing | None = None
+        """Where requests and messages are traced to, if anywhere."""
         self._closing = ExitStack()
         self._postgres: EmbeddedPostgres | None = None
 
@@ -97,7 +123,8 @@ class Parts:
             self._closing.callback(self._postgres.stop)
             return _started(self._postgres)
         except psycopg.OperationalError as error:
-            raise DatabaseUnreachableError(f"the database does not answer: {error}") from error
+            kind = DatabaseAwayError if self._postgres is None and _is_away(error) else DatabaseUnreachableError
+            raise kind(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
 
@@ -185,9 +212,55 @@ class Parts:
         return S3Parts(self.settings)
 
     @cached_property
+    def kafka(self) -> "KafkaParts | None":
+        """Kafka, where accepted mail and wake-ups go by it.
+
+        Raises:
+            OperatorError: it can never be used as it is.
+        """
+        if self.settings.queue != "kafka":
+            return None
+        from infra.kafka.parts import KafkaParts  # its client takes 0.2 s to import: only who uses it pays
+
+        kafka = KafkaParts(self.settings)
+        self._closing.callback(kafka.close)
+        kafka.prepare()
+        return kafka
+
+    @cached_property
+    def queue(self) -> "PostgresQueue | KafkaQueue":
+        """What was accepted and is not yet delivered: one for all threads."""
+        if self.kafka is None:
+            return PostgresQueue(self.connect)
+        queue = self.kafka.queue(self.connect)
+        self._closing.callback(queue.close)
+        return queue
+
+    @cached_property
+    def search(self) -> SearchParts:
+        """The search index."""
+        return search_parts(self.settings, self.connect)
+
+    @cached_property
+    def redis(self) -> "RedisParts | None":
+        """What a Redis holds, where the settings name one for that.
+
+        Raises:
+            OperatorError: it will never serve us; one that is only away at present is waited for.
+        """
+        if self.settings.cache != "redis":
+            return None
+        from infra.redis_server.parts import RedisParts  # its client takes a while to import: only who uses it pays
+
+        redis = RedisParts(self.settings, self.keys)
+        self._closing.callback(redis.close)
+        return redis
+
+    @cached_property
     def announcer(self) -> Announcer:
         """Tells other processes of heads reached."""
-        announcer = Announcer(self.conninfo)
+        own = PostgresTeller(self.conninfo)
+        announcer = Announcer(own) if self.redis is None else Announcer(self.redis.teller, own)
         self._closing.callback(announcer.close)
         return announcer
 
@@ -245,14 +318,20 @@ class Parts:
         )
 
     @cached_property
+    def failure_counts(self) -> Buckets:
+        """Where failures to sign in are counted."""
+        return PostgresBuckets(self.connect) if self.redis is None else self.redis.failure_counts
+
+    @cached_property
     def credentials(self) -> CredentialCheck:
         """The check of address and password."""
-        return CredentialCheck(self.connect, self.hashing, SignInThrottle(self.connect))
+        return CredentialCheck(self.connect, self.hashing, SignInThrottle(self.failure_counts))
 
     @cached_property
     def sessions(self) -> PostgresSessions:
         """Sessions and their tokens."""
-        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane)
+        known = None if self.redis is None else self.redis.known_tokens
+        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane, known=known)
 
     @cached_property
     def passwords(self) -> PostgresPasswords:
@@ -264,7 +343,7 @@ class Parts:
     @cached_property
     def app_passwords(self) -> PostgresAppPasswords:
         """Passwords of native clients."""
-        throttle = SignInThrottle(self.connect, "app password")
+        throttle = SignInThrottle(self.failure_counts, "app password")
         return PostgresAppPasswords(self.connect, self.credentials, throttle, self.lane)
 
     @cached_property
@@ -296,9 +375,20 @@ def _started(postgres: EmbeddedPostgres) -> str:
     return _usable(postgres.start())
 
 
+def _is_away(error: psycopg.OperationalError) -> bool:
+    """Whether it may answer later: nobody there, or a server that starts, stops or is crowded.
+
+    What it refuses, or what is no URL for libpq, never will.
+    """
+    text = str(error)
+    if any(passing in text for passing in _PASSING):
+        return True
+    return "FATAL:" not in text and "connection is bad: invalid" not in text
+
+
 def _usable(url: str) -> str:
     """The URL, of a server that is durable and migrated."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
         check_durability(connection)
     migrate(url)
     return url

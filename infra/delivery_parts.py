@@ -1,7 +1,9 @@
 """The parts of the composition root that mail passes through after SMTP: queue, reception, worker, sender, timers."""
 
 import time
+from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -10,6 +12,7 @@ from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
+from gateways.reception import Reception
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
@@ -17,11 +20,17 @@ from infra.extracts import Extracts
 from infra.keys import KeyMissingError
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
-from infra.queue_hints import QueueHints
+from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
+from infra.trail.appender import ToldAppender
+from infra.trail.queue import ToldQueue
+from infra.trail.reception import ToldReception
+
+if TYPE_CHECKING:
+    from infra.kafka.incoming import KafkaQueue
 
 OUTAGES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
@@ -41,20 +50,22 @@ class DeliveryParts:
         self._parts = parts
         self._domains = frozenset(parts.settings.domains)
 
-    @cached_property
-    def queue(self) -> PostgresQueue:
+    @property
+    def queue(self) -> "PostgresQueue | KafkaQueue":
         """What was accepted and is not yet delivered."""
-        return PostgresQueue(self._parts.connect)
+        return self._parts.queue
 
     @cached_property
-    def reception(self) -> QueueReception:
+    def reception(self) -> Reception:
         """What every door through which mail comes in needs behind it."""
-        return QueueReception(
-            directory=self._parts.directory,
-            domains=self._domains,
-            blobs=self._parts.blobs,
-            queue=self.queue,
-            connect=self._parts.connect,
+        return ToldReception(
+            QueueReception(
+                directory=self._parts.directory,
+                domains=self._domains,
+                blobs=self._parts.blobs,
+                queue=self.queue,
+                connect=self._parts.connect,
+            )
         )
 
     @cached_property
@@ -80,25 +91,37 @@ class DeliveryParts:
         hints.attend()
         self.queue.end_leases_of_the_dead()
         return DeliveryWorker(
-            queue=self.queue,
+            queue=ToldQueue(AttendedQueue(self._parts.connect, hints)),
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
-            appender=TimedAppender(self._parts.lane),
+            appender=ToldAppender(TimedAppender(self._parts.lane)),
             directory=self._parts.directory,
             domains=self._domains,
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
-            wait=hints.wait,
+            wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,
         )
+
+    def _wait(self, hints: QueueHints) -> Callable[[float], None]:
+        """What wakes a worker: in Postgres a hint, in Kafka a record."""
+        queue = self.queue
+        if isinstance(queue, PostgresQueue):
+            return hints.wait
+
+        def wait(timeout_s: float) -> None:
+            hints.wait(0.0)  # keeps the worker known to live
+            queue.wait(timeout_s)
+
+        return wait
 
     def sender(self) -> Sender:
         """A sender, for one thread."""
         return Sender(
             outbox=PostgresOutbox(self._parts.connect, self._parts.reader),
-            queue=self.queue,
+            queue=ToldQueue(self.queue),
             blobs=self._parts.blobs,
             appender=self._parts.lane,
             domains=self._domains,
@@ -109,7 +132,7 @@ class DeliveryParts:
 
     def timers(self) -> Timers:
         """All that happens because time passes."""
-        settings = self._parts.settings
+        settings, kafka = self._parts.settings, self._parts.kafka
         return Timers(
             duties(
                 connect=self._parts.connect,
@@ -117,11 +140,13 @@ class DeliveryParts:
                 blobs=self._parts.blobs,
                 keys=self._parts.keys,
                 letters=self.dead_letters,
+                leases=self.queue,
                 notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,
                 dead_letter_days=settings.dead_letter_days,
                 blob_grace_hours=settings.blob_grace_hours,
+                waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
             )
         )
 

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -20,12 +20,12 @@ from psycopg import Connection
 from domain.events import RecordedEvent
 from domain.ids import MailboxId
 from domain.stored_form import UnknownTopicError
-from infra.store.reading import StreamReader
 
 BATCH_EVENTS = 500
 RETRY_PARKED_MS = 300_000
 GATHER_S = 1.0
 """From one step to the next, unless more is behind than one takes; what follows a quiet second is applied at once."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 8.0
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError)
 _log = logging.getLogger(__name__)
 
@@ -34,14 +34,34 @@ class ViewUnavailableError(Exception):
     """What the view writes to takes nothing at present: its disk is full, or another process still holds it."""
 
 
-class FollowingView(Protocol):
+class Numbered(Protocol):
+    """An event in some form, with its place in the mailbox's log."""
+
+    @property
+    def seq(self) -> int:
+        """The place."""
+
+
+Event = TypeVar("Event", bound=Numbered)
+Given = TypeVar("Given", bound=Numbered, covariant=True)
+Taken = TypeVar("Taken", bound=Numbered, contravariant=True)
+
+
+class Source(Protocol[Given]):
+    """Where a follower reads a mailbox after its own cursor."""
+
+    def batch(self, mailbox_id: MailboxId, since: int, *, limit: int) -> Sequence[Given]:
+        """At most `limit` events after `since`, in order and without a gap."""
+
+
+class View(Protocol[Taken]):
     """A view that follows. Its rows live in the same database, so that view and cursor are one transaction."""
 
     @property
     def name(self) -> str:
         """The view's name in `followers` and in the metrics."""
 
-    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
+    def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[Taken]) -> int:
         """Write what these events mean, within the caller's transaction. Safe to repeat.
 
         The seq up to which that was done: less than the last one's where the view must settle before it takes more.
@@ -58,6 +78,10 @@ class FollowingView(Protocol):
 
         Raises: ViewUnavailableError.
         """
+
+
+class FollowingView(View[RecordedEvent], Protocol):
+    """A view of what the events say."""
 
 
 _FAN_OUT = """
@@ -87,7 +111,7 @@ _LOCK_CURSORS = """
     WHERE view = %s AND mailbox_id = ANY (%s::text[]) ORDER BY mailbox_id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 _TAKE = "DELETE FROM follower_wakes WHERE view = %s AND mailbox_id = ANY (%s::text[])"
-_WAKE_AGAIN = """
+WAKE_AGAIN = """
     INSERT INTO follower_wakes (view, mailbox_id, head)
     SELECT %s, mailbox_id, head FROM mailboxes WHERE mailbox_id = ANY (%s::text[])
 """
@@ -140,10 +164,10 @@ class _Step:
         self.applied = 0
 
 
-class Follower:
+class Follower(Generic[Event]):
     """Keeps one view up with the log. Any number of followers of one view side by side."""
 
-    def __init__(self, conninfo: str, reader: StreamReader, view: FollowingView, *, mailboxes: int = 64) -> None:
+    def __init__(self, conninfo: str, reader: Source[Event], view: View[Event], *, mailboxes: int = 64) -> None:
         self._conninfo = conninfo
         self._reader = reader
         self._view = view
@@ -151,6 +175,7 @@ class Follower:
         self._after = ""
         self._more = False
         self._failing: str | None = None
+        self._pause_s = FIRST_PAUSE_S
         self._newer: str | None = None
 
     @property
@@ -171,12 +196,16 @@ class Follower:
                     self._follow(connection, stop, poll_s, sweep_s, gather_s)
             except (*OUTAGES, ViewUnavailableError) as error:
                 _log.warning("%s waits: %s", self._view.name, error)
-                self._failing = f"{self._view.name} waits: {error}"
-                stop.wait(1.0)
+                self._wait(stop, f"{self._view.name} waits: {error}")
             except Exception as error:  # noqa: BLE001 - a view that stood still for ever would show only in what it lacks
                 _log.exception("%s failed and tries again", self._view.name)
-                self._failing = f"{self._view.name} failed: {error!r}"
-                stop.wait(1.0)
+                self._wait(stop, f"{self._view.name} failed: {error!r}")
+
+    def _wait(self, stop: threading.Event, why: str) -> None:
+        """Until the next try: longer each time that nothing succeeded in between."""
+        self._pause_s = FIRST_PAUSE_S if self._failing is None else min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self._failing = why
+        stop.wait(self._pause_s)
 
     def _follow(
         self, connection: Connection[Any], stop: threading.Event, poll_s: float, sweep_s: float, gather_s: float
@@ -199,21 +228,25 @@ class Follower:
             cursors = self._claimed(connection)
             self._more = len(cursors) == self._mailboxes
             if not cursors:
+                self._failing = None
                 return 0
             ids = [mailbox_id for mailbox_id, _ in cursors]
             # Deleted before the events are read: whoever wakes the view from now on wakes it for what is not read yet.
-            connection.execute(_TAKE, (self._view.name, ids))
+            self._take(connection, ids)
             step = self._apply_all(connection, cursors)
             self._view.settle()
             connection.execute(_MOVE, (list(step.moved), list(step.moved.values()), self._view.name))
             unfinished = [mailbox_id for mailbox_id in ids if mailbox_id not in step.finished]
             if unfinished:
                 self._more = True
-                connection.execute(_WAKE_AGAIN, (self._view.name, unfinished))
+                connection.execute(WAKE_AGAIN, (self._view.name, unfinished))
             for mailbox_id, error in step.parked.items():
                 self._park(connection, mailbox_id, error)
         self._failing = None
         return max(step.applied, len(ids))
+
+    def _take(self, connection: Connection[Any], mailboxes: Sequence[MailboxId]) -> None:
+        connection.execute(_TAKE, (self._view.name, mailboxes))
 
     def _claimed(self, connection: Connection[Any]) -> list[tuple[MailboxId, int]]:
         """Woken mailboxes behind the one served last, their cursors locked; those that others hold are left out."""

@@ -7,24 +7,27 @@ from contextlib import ExitStack
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from domain.ids import MailboxId
 from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
-from infra import blob_references, followers
+from infra import blob_references
 from infra.accounts.ended_sessions import CHANNEL as ENDED
+from infra.accounts.endings import Endings
+from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
+from infra.gauges import DatabaseGauges
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.postgres_queue import Connect
+from infra.serving.checks import FOLLOWING_VIEWS, add_checks
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
-from infra.tantivy_search.live import open_live
 from infra.timed_appender import TimedAppender
+from infra.trail.appender import ToldAppender
 from infra.uploads import PostgresUploads
 from infra.views.database import Database, reading_pool
 from infra.views.mailbox_facts import MailboxFacts
@@ -54,8 +57,10 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     pool = reading_pool(parts.conninfo, max_size=THREADS)
     closing.callback(pool.close)
     database = Database(pool)
-    search = open_live(settings.data / "search")
-    closing.callback(search.close)
+    search = parts.search.live(closing)
+    views = Views(MessageLists(database), MailboxFacts(database), StoredSuggestions(database), search)
+    if parts.redis is not None:
+        views = with_cache(views, parts.redis.current_answers(keys, database))
     waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
     tokens = TokenChecks(parts.sessions.ended, executor)
 
@@ -63,15 +68,20 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         tokens.doubt_all_from_thread()
         waiters.ask_from_thread()
 
+    add_checks(parts)
+    parts.checks.add("search", search.check, needed=False)
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
+    if parts.redis is not None:
+        endings = Endings(parts.conninfo, tokens.doubt_from_thread, ask_anew)
+        closing.callback(parts.redis.listener(waiters.tell_from_thread, ask_anew, before=endings).close)
     return HttpParts(
         settings=_values(settings, secret),
         executor=executor,
-        appender=TimedAppender(parts.lane),
-        lists=MessageLists(database),
-        facts=MailboxFacts(database),
+        appender=ToldAppender(TimedAppender(parts.lane)),
+        lists=views.lists,
+        facts=views.facts,
         records=MailboxRecords(database),
         reader=parts.reader,
         registration=parts.registration,
@@ -85,17 +95,17 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         uploads=PostgresUploads(parts.connect, holds_what_is_sent=parts.transfers is not None),
         transfers=parts.transfers,
         kept_answers=PostgresKeptAnswers(parts.connect, secret),
-        search=search,
-        suggestions=StoredSuggestions(database),
+        search=views.search,
+        suggestions=views.suggestions,
         waiters=waiters,
         tokens=tokens,
-        gauges=DatabaseGauges(parts.connect),
-        checks={
-            "database": lambda: _told(database.one("SELECT 1", ())),
-            "keys": keys.check,
-            "blobs": parts.check_blobs,
-            "search": lambda: _told(search.cursor(MailboxId("m0"))),
-        },
+        gauges=DatabaseGauges(
+            parts.connect,
+            parts.checks,
+            FOLLOWING_VIEWS,
+            elsewhere=None if parts.kafka is None else parts.kafka.backlog.records,
+        ),
+        checks=parts.checks,
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),
         pages={route.path: _app(route) for route in page_routes(parts.transfers.origin if parts.transfers else "")},
@@ -126,35 +136,6 @@ def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
     return touch
 
 
-def _told(_answer: object) -> None:
-    """An answer of any kind will do."""
-
-
 def _app(route: object) -> AsgiApp:
     found: AsgiApp = route.app  # type: ignore[attr-defined]  # a Starlette route
     return found
-
-
-class DatabaseGauges:
-    """The port `gateways.http.ports.Gauges` on Postgres."""
-
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
-
-    def queue_records(self) -> int:
-        """Accepted and not yet delivered."""
-        return self._count("SELECT count(*) FROM queue_records")
-
-    def dead_letters(self) -> int:
-        """Waiting for an operator."""
-        return self._count("SELECT count(*) FROM dead_letters")
-
-    def followers(self) -> Mapping[str, tuple[int, int]]:
-        """For each view that follows: events behind, mailboxes parked."""
-        with self._connect() as connection:
-            return followers.lags(connection)
-
-    def _count(self, query: str) -> int:
-        with self._connect() as connection:
-            found = connection.execute(query.encode()).fetchone()
-        return 0 if found is None else int(found[0])

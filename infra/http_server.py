@@ -4,11 +4,12 @@ import asyncio
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvicorn
 
-from gateways.http.app import HttpApp
+from gateways.http.ports import HttpParts
+from gateways.http.requests import Receive, Scope, Send
 from gateways.proxy.introductions import Introductions
 from infra.held_connections import HoldingProtocol
 from infra.refusing_websockets import RefusingProtocol
@@ -20,10 +21,21 @@ WEBSOCKET_BYTES = 4096
 """What a client may send over WebSocket: nothing but closing is expected."""
 
 
+class Application(Protocol):
+    """An ASGI application whose waiting clients are let go before the server stops."""
+
+    @property
+    def parts(self) -> HttpParts:
+        """What it calls."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, one WebSocket, or the server's own start and stop."""
+
+
 class HttpServer:
     """One application on one listening socket."""
 
-    def __init__(self, app: HttpApp, address: ListenAddress, introductions: Introductions | None = None) -> None:
+    def __init__(self, app: Application, address: ListenAddress, introductions: Introductions | None = None) -> None:
         self._app = app
         self._introductions = introductions or Introductions()
         self._socket = listening_socket(address)

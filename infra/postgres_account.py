@@ -5,6 +5,7 @@ Postgres refuses to run as root. Started by root, it runs as the owner of its da
 never changed for it. Instead the server's files go to `/var/lib/ledgermail`, and the data folder keeps a link.
 """
 
+import fcntl
 import functools
 import importlib.metadata
 import importlib.util
@@ -178,7 +179,15 @@ def _copy_wheel(install: Path, copy: Path) -> None:
 
 
 def place_elsewhere(link: Path, account: Account) -> Path:
-    """A new folder that `account` can reach, named by a link; what a folder at `link` already holds moves there."""
+    """A new folder that `account` can reach, named by a link; what a folder at `link` already holds moves there.
+
+    The caller lets nobody else look for the folder meanwhile. Killed at any moment, `finish_move` puts it right.
+
+    Raises:
+        PostgresError: a process uses what is to be moved.
+    """
+    if link.is_dir():
+        _refuse_in_use(link)
     elsewhere = Path(tempfile.mkdtemp(dir=_shared_folder(), prefix="postgres-"))
     if link.is_dir():
         shutil.copytree(link, elsewhere, symlinks=True, dirs_exist_ok=True)
@@ -186,13 +195,41 @@ def place_elsewhere(link: Path, account: Account) -> Path:
     account.own(elsewhere)
     elsewhere.chmod(0o700)
     os.sync()
-    before = link.with_name("postgres.moved")
     if link.is_dir():
-        link.rename(before)
+        link.rename(_moved(link))
     link.symlink_to(elsewhere)
-    shutil.rmtree(before, ignore_errors=True)
+    finish_move(link)
     logger.warning("Postgres cannot reach %s as its own user: its data is in %s", link.parent, elsewhere)
     return elsewhere
+
+
+def finish_move(link: Path) -> None:
+    """Bring a move that was interrupted to its end: back where the link was not made yet, else the old folder goes."""
+    moved = _moved(link)
+    if not moved.is_dir() or moved.is_symlink():
+        return
+    if link.is_symlink():
+        shutil.rmtree(moved, ignore_errors=True)
+    elif not link.exists():
+        moved.rename(link)
+
+
+def _moved(link: Path) -> Path:
+    return link.with_name("postgres.moved")
+
+
+def _refuse_in_use(home: Path) -> None:
+    """Every process that uses a cluster holds its lock shared."""
+    lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PostgresError(
+            f"Postgres can no longer reach {home} as its own user, and a process still uses it: "
+            "end that process, or open the folders above it again"
+        ) from None
+    finally:
+        os.close(lock)
 
 
 def _shared_folder() -> Path:

@@ -6,6 +6,7 @@ the server's user and root) is trusted as the database's superuser; there is no 
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -14,6 +15,7 @@ import signal
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -23,6 +25,7 @@ from infra.postgres_account import (
     Account,
     PostgresError,
     account_for,
+    finish_move,
     installed_wheel,
     place_elsewhere,
     server_programs,
@@ -244,15 +247,37 @@ def cluster_in(data_folder: Path) -> Cluster:
     """
     data_folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     link = data_folder.resolve() / "postgres"
+    _account_of(link)  # what belongs to somebody else is refused before it is locked
+    with _alone_in(data_folder):
+        return _cluster_at(link)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """While a folder is looked for and made, nobody else does: two processes would make two clusters."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _cluster_at(link: Path) -> Cluster:
+    finish_move(link)
     if link.is_symlink() and not link.exists():
         raise PostgresError(
             f"{link} leads to {link.readlink()}, which is gone: restore it, or remove the link for a new start"
         )
-    account = account_for(link.stat().st_uid if link.exists() else None)
+    account = _account_of(link)
     home = _home(link, account)
     if home.stat().st_uid != account.uid:
         account.own(home)
     return Cluster(home, account, server_programs(account))
+
+
+def _account_of(link: Path) -> Account:
+    return account_for(link.stat().st_uid if link.exists() else None)
 
 
 def _home(link: Path, account: Account) -> Path:

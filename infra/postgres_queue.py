@@ -83,7 +83,8 @@ _BURY = (
 )
 ATTENDANCE = 0x6C6D7764
 """The first key of the advisory locks that living workers hold; the second is a hash of their name."""
-ATTENDS = "SELECT pg_advisory_lock(%s, hashtext(%s))"
+ATTENDS = "SELECT pg_advisory_lock_shared(%s, hashtext(%s))"
+"""Shared: who comes back waits neither for its own lost connection nor for another whose name has the same hash."""
 _END_LEASES_OF_THE_DEAD = (
     "UPDATE queue_records q SET due_at = %(now)s WHERE q.due_at > %(now)s AND q.leased_by IS NOT NULL"
     " AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = %(attendance)s"

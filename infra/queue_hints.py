@@ -1,17 +1,25 @@
 """Wakes a worker when something was put into the queue: LISTEN as a hint, its patience as the poll behind it.
 
 The same connection holds an advisory lock under the worker's name: while it stands, the worker is known to live, and
-its leases last. Those of a worker that was killed end when the next one begins
-(`PostgresQueue.end_leases_of_the_dead`).
+its leases last, whichever machine it is on. Those of a worker that was killed end when the next one begins, or when the
+timers look next (`PostgresQueue.end_leases_of_the_dead`).
 """
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL
+from gateways.queue import Leased
+from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL, Connect, PostgresQueue
+
+PROBED = (
+    "SELECT set_config('tcp_keepalives_' || name, value, false)"
+    " FROM (VALUES ('idle', '10'), ('interval', '5'), ('count', '3')) AS wanted (name, value)"
+)
+"""The server learns within half a minute that the worker's machine has vanished; without it, after two hours."""
 
 
 class QueueHints:
@@ -23,11 +31,18 @@ class QueueHints:
         self._connection: Connection[Any] | None = None
 
     def attend(self) -> None:
-        """Be known to live from now on. Before the first lease.
+        """Be known to live. Before every lease: a worker that lost this connection is known no more.
+
+        A hint that came meanwhile is answered by that very lease.
 
         Raises: psycopg.OperationalError
         """
-        self._listening()
+        try:
+            for _hint in self._listening().notifies(timeout=0):
+                pass
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self.close()
+            self._listening()
 
     def wait(self, timeout_s: float) -> None:
         """Return at the next hint, or after `timeout_s`; also, after that time, while the server does not answer."""
@@ -48,6 +63,20 @@ class QueueHints:
     def _listening(self) -> Connection[Any]:
         if self._connection is None:
             self._connection = psycopg.connect(self._conninfo, autocommit=True)
+            self._connection.execute(PROBED)
             self._connection.execute(ATTENDS, (ATTENDANCE, self._worker))
             self._connection.execute(f"LISTEN {CHANNEL}")
         return self._connection
+
+
+class AttendedQueue(PostgresQueue):
+    """The queue of one worker, who attends whenever it leases: what it holds is taken for nobody else's."""
+
+    def __init__(self, connect: Connect, hints: QueueHints, *, clock_ms: Callable[[], int] | None = None) -> None:
+        super().__init__(connect, clock_ms=clock_ms)
+        self._hints = hints
+
+    def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
+        """See `Queue.lease`. Raises: psycopg.OperationalError, while it cannot attend."""
+        self._hints.attend()
+        return super().lease(worker, limit=limit, lease_s=lease_s)

@@ -32,6 +32,7 @@ from infra.file_keys import FileKeys
 from infra.keys import KeyMissingError, MasterKeyError
 from infra.migrations import migrate
 from infra.postgres_tools import restore as restore_database
+from infra.search_epoch import begin_search_epoch
 from infra.store.lane import Lane
 
 MARK = "restoring.json"
@@ -205,6 +206,7 @@ def _fill_database(conninfo: str, dump: Path, progress: Progress) -> None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         # The search index is no part of a backup: its follower begins anew.
         connection.execute("DELETE FROM followers WHERE view = 'search'")
+        begin_search_epoch(connection)
         connection.execute("ANALYZE")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.operator_errors import OperatorError
+from infra.operator_errors import OperatorError, ServerAwayError
 from infra.s3_client import S3Server, S3UnavailableError, code_of, told, translated
 from infra.s3_fast import CONFLICT_ATTEMPTS, CONFLICTS, FastObjects
 
@@ -63,10 +63,12 @@ class Bucket:
         try:
             self.client.head_bucket(Bucket=self.name)
         except ClientError as error:
+            if code_of(error).startswith("5"):
+                raise ServerAwayError(f"the S3 server of bucket {self.name!r} is not ready: {error}") from error
             reason = {"404": "does not exist", "403": "is closed to these keys"}.get(code_of(error), str(error))
             raise OperatorError(f"the S3 bucket {self.name!r} {reason}") from error
         except BotoCoreError as error:
-            raise OperatorError(f"the S3 server of bucket {self.name!r} does not answer: {error}") from error
+            raise ServerAwayError(f"the S3 server of bucket {self.name!r} does not answer: {error}") from error
 
     def check(self) -> None:
         """Nothing, where the bucket answers at once."""

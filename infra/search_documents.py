@@ -17,7 +17,7 @@ from gateways.mime.structure import PARSER_VERSION, ParsedMessage
 from infra.extracts import unpacked
 from infra.followers import ViewUnavailableError
 from infra.store.row_tables import MESSAGES
-from projections.search import SearchDocument, SearchIndex, SearchUnavailableError
+from projections.search import MessageMarks, SearchDocument, SearchIndex, SearchUnavailableError
 
 STEP_BYTES = 4_000_000
 """About so much text is gathered before it must be settled: what memory a step takes, however much is behind."""
@@ -61,6 +61,18 @@ def document(mailbox_id: MailboxId, row: MessageRow, parsed: ParsedMessage | Non
     )
 
 
+def marks(mailbox_id: MailboxId, row: MessageRow) -> MessageMarks:
+    """What of a message's document its row alone tells, and may change."""
+    return MessageMarks(
+        mailbox_id=mailbox_id,
+        message_id=row.message_id,
+        seq=row.changed_seq,
+        listed_at=row.listed_at,
+        labels=tuple(row.labels),
+        keywords=tuple(row.keywords),
+    )
+
+
 def _shown(addresses: Iterable[Any]) -> tuple[str, ...]:
     return tuple(f"{one.name} {one.address}".strip() for one in addresses)
 
@@ -101,6 +113,20 @@ class DocumentHeap:
             self._upserts.append(made)
             self._bytes += DOCUMENT_BYTES + len(made.subject) + len(made.text)
 
+    def relabel(self, connection: Connection[Any], mailbox_id: MailboxId, rows: Sequence[MessageRow]) -> None:
+        """Have the index change what messages bear that say what they said; those that it cannot are put in whole.
+
+        A message that waits here as it stands needs neither.
+        """
+        waiting = {one.message_id: one.seq for one in self._upserts if one.mailbox_id == mailbox_id}
+        changed = [row for row in rows if row.destroyed_seq is None and waiting.get(row.message_id) != row.changed_seq]
+        if not changed:
+            return
+        with self._told():
+            left = self._index.relabel([marks(mailbox_id, row) for row in changed])
+        whole = {one.message_id for one in left}
+        self.put(connection, mailbox_id, [row for row in changed if row.message_id in whole])
+
     def remove(self, mailbox_id: MailboxId, message_ids: Iterable[MessageId]) -> None:
         """Gather the removal of messages."""
         self._deletes += [(mailbox_id, message_id) for message_id in message_ids]
@@ -117,7 +143,7 @@ class DocumentHeap:
     def settle(self) -> None:
         """Commit to the index: durable on return. Raises: ViewUnavailableError."""
         forgotten, self._forgotten = self._forgotten, set()
-        with told_as_unavailable():
+        with self._told():
             for mailbox_id in sorted(forgotten):
                 self._index.drop_mailbox(mailbox_id)
         cursors, self._cursors = self._cursors, {}
@@ -127,8 +153,23 @@ class DocumentHeap:
     def _give(self, cursors: Mapping[MailboxId, int]) -> None:
         upserts, deletes = self._upserts, self._deletes
         self._upserts, self._deletes, self._bytes = [], [], 0
-        with told_as_unavailable():
+        with self._told():
             self._index.apply(upserts, deletes, cursors)
+
+    def clear(self) -> None:
+        """Drop what was gathered: whoever did will gather it again, from where the index stands then."""
+        self._upserts, self._deletes, self._bytes = [], [], 0
+        self._cursors, self._forgotten = {}, set()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A failure takes what waits with it: a cursor must not outlive the documents that it counts."""
+        try:
+            with told_as_unavailable():
+                yield
+        except BaseException:
+            self.clear()
+            raise
 
     def _extracted(self, blob: str, body: bytes | None) -> ParsedMessage | None:
         if body is not None:

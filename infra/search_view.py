@@ -10,13 +10,42 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from domain.events import MessageDelivered, RecordedEvent, ThreadsJoined
+from domain.events import (
+    DeletionMarked,
+    DeletionUnmarked,
+    KeywordsChanged,
+    LabelsChanged,
+    MessageDelivered,
+    MessagesSnoozed,
+    RecipientReported,
+    RecordedEvent,
+    SnoozeEnded,
+    SpamCleared,
+    SpamReported,
+    ThreadsJoined,
+)
 from domain.ids import MailboxId, MessageId
 from domain.rows import MessageRow
 from infra.erasing import is_erased
-from infra.search_documents import MESSAGES_AT_ONCE, ROW_COLUMNS, DocumentHeap, Extract, told_as_unavailable
+from infra.followers import ViewUnavailableError
+from infra.search_documents import MESSAGES_AT_ONCE, ROW_COLUMNS, DocumentHeap, Extract
+from infra.search_generations import WholeIndex
 from infra.store.row_tables import MESSAGES
-from projections.search import SearchIndex
+from projections.search import SearchIndex, SearchUnavailableError
+
+SAYS_THE_SAME = (
+    KeywordsChanged,
+    LabelsChanged,
+    DeletionMarked,
+    DeletionUnmarked,
+    SpamReported,
+    SpamCleared,
+    MessagesSnoozed,
+    SnoozeEnded,
+    RecipientReported,
+)
+"""Events after which a message says what it said before."""
+CURSORS_AT_ONCE = 1_000
 
 _ROWS = (
     f"SELECT {ROW_COLUMNS} FROM messages x JOIN mailboxes b ON b.mailbox_id = x.mailbox_id"  # noqa: S608
@@ -51,8 +80,11 @@ class SearchView:
 
     def reached(self, mailbox_id: MailboxId, applied_seq: int) -> int:
         """What the index itself has, should it have lost its folder or been switched to another generation."""
-        with told_as_unavailable():
+        try:
             return min(applied_seq, self._index.cursor(mailbox_id))
+        except SearchUnavailableError as error:
+            self._heap.clear()
+            raise ViewUnavailableError(str(error)) from error
 
     def apply(self, connection: Connection[Any], mailbox_id: MailboxId, events: Sequence[RecordedEvent]) -> int:
         """Gather the documents of the messages that these events touch, until the heap is full.
@@ -68,12 +100,24 @@ class SearchView:
         for some, touched in _portions(events):
             if self._heap.is_full:
                 break
-            rows = _rows(connection, mailbox_id, touched)
-            self._heap.put(connection, mailbox_id, rows)
-            self._heap.remove(mailbox_id, set(touched) - {row.message_id for row in rows})
+            self._gather(connection, mailbox_id, some, touched)
             reached = some[-1].seq
             self._heap.reach(mailbox_id, reached)
         return reached
+
+    def _gather(
+        self,
+        connection: Connection[Any],
+        mailbox_id: MailboxId,
+        events: Sequence[RecordedEvent],
+        touched: Sequence[MessageId],
+    ) -> None:
+        rows = _rows(connection, mailbox_id, touched)
+        whole = touched_messages(one for one in events if not isinstance(one.event, SAYS_THE_SAME))
+        is_whole = [row.message_id in whole or row.destroyed_seq is not None for row in rows]
+        self._heap.put(connection, mailbox_id, [row for row, told in zip(rows, is_whole, strict=True) if told])
+        self._heap.relabel(connection, mailbox_id, [row for row, told in zip(rows, is_whole, strict=True) if not told])
+        self._heap.remove(mailbox_id, set(touched) - {row.message_id for row in rows})
 
     def settle(self) -> None:
         """Commit what was gathered to the index: durable before the cursors in the database are."""
@@ -95,17 +139,22 @@ def _portions(events: Sequence[RecordedEvent]) -> Iterator[tuple[Sequence[Record
             start, touched = place, set()
 
 
-def forget_lost_cursors(connection: psycopg.Connection[Any], index: SearchIndex) -> int:
-    """Set back the stored cursors that the index does not bear out (its folder was lost); how many those were.
+def forget_lost_cursors(connection: psycopg.Connection[Any], index: WholeIndex) -> int:
+    """Set back the stored cursors that the index does not bear out (it was lost); how many those were.
 
-    The sweep that follows wakes the view for those mailboxes.
+    The sweep that follows wakes the view for those mailboxes. Raises: SearchUnavailableError.
     """
     stored = connection.execute("SELECT mailbox_id, applied_seq FROM followers WHERE view = 'search'").fetchall()
-    lost = [(mailbox_id, seq) for mailbox_id, applied in stored if (seq := index.cursor(mailbox_id)) < applied]
+    lost: dict[MailboxId, int] = {}
+    for start in range(0, len(stored), CURSORS_AT_ONCE):
+        applied = {MailboxId(mailbox_id): seq for mailbox_id, seq in stored[start : start + CURSORS_AT_ONCE]}
+        cursors = index.cursors(list(applied))
+        lost |= {mailbox_id: seq for mailbox_id, seq in cursors.items() if seq < applied[mailbox_id]}
     if lost:
         connection.execute(
-            "UPDATE followers f SET applied_seq = n.seq FROM unnest(%s::text[], %s::bigint[]) AS n(mailbox_id, seq)"
+            "UPDATE followers f SET applied_seq = least(f.applied_seq, n.seq)"
+            " FROM unnest(%s::text[], %s::bigint[]) AS n(mailbox_id, seq)"
             " WHERE f.view = 'search' AND f.mailbox_id = n.mailbox_id",
-            ([m for m, _ in lost], [s for _, s in lost]),
+            (list(lost), list(lost.values())),
         )
     return len(lost)

@@ -42,7 +42,7 @@ def _from(
     name: str, reader: Callable[[str], object], default: str | None, meaning: str, *, unset: str = "unset"
 ) -> Any:
     variable = Variable(PREFIX + name, reader, default, meaning, unset)
-    shown = reader not in (read.postgres_url, read.secret)
+    shown = reader not in (read.postgres_url, read.redis_url, read.secret)
     return dataclasses.field(repr=shown, metadata={"variable": variable})
 
 
@@ -63,6 +63,13 @@ class Settings:
     http: ListenAddress = _from("HTTP", read.listen_address, "127.0.0.1:8080", "Where HTTP listens, HOST:PORT.")
     smtp: ListenAddress = _from("SMTP", read.listen_address, "127.0.0.1:2525", "Where SMTP listens, HOST:PORT.")
     lmtp: ListenAddress = _from("LMTP", read.listen_address, "127.0.0.1:2424", "Where LMTP listens, HOST:PORT.")
+    operations: ListenAddress | None = _from(
+        "OPERATIONS",
+        read.listen_address,
+        None,
+        "Where `/healthz`, `/readyz` and `/metrics` are answered beside processes that serve no HTTP, HOST:PORT.",
+        unset="only by HTTP",
+    )
     proxies: tuple[read.Network, ...] = _from(
         "PROXIES",
         read.networks,
@@ -95,6 +102,37 @@ class Settings:
         read.one_of("file", "s3"),
         "file",
         "Where the mailboxes' wrapped keys lie: `file` (the data folder) or `s3` (a bucket of their own).",
+    )
+    search: str = _from(
+        "SEARCH",
+        read.one_of("tantivy", "opensearch"),
+        "tantivy",
+        "Where the search index lies: `tantivy` (the data folder) or `opensearch`.",
+    )
+    opensearch: tuple[str, ...] = _from(
+        "OPENSEARCH", read.http_urls, None, "URL of OpenSearch, without a path; of several nodes, between commas."
+    )
+    opensearch_user: str | None = _from(
+        "OPENSEARCH_USER", read.word, None, "Who we are to OpenSearch. Needs `LEDGERMAIL_OPENSEARCH_PASSWORD`."
+    )
+    opensearch_password: str | None = _from(
+        "OPENSEARCH_PASSWORD", read.secret, None, "That user's password. Needs `LEDGERMAIL_OPENSEARCH_USER`."
+    )
+    opensearch_ca: Path | None = _from(
+        "OPENSEARCH_CA",
+        read.readable_file,
+        None,
+        "Whom OpenSearch's certificate must be signed by, PEM.",
+        unset="the usual authorities",
+    )
+    opensearch_prefix: str = _from(
+        "OPENSEARCH_PREFIX", read.index_prefix, "ledgermail", "What the names of our indices in OpenSearch begin with."
+    )
+    opensearch_shards: int = _count(
+        "OPENSEARCH_SHARDS",
+        4,
+        "Shards of an index made from now on, by `ledgermail rebuild search`, too.",
+        most=1024,
     )
     s3_endpoint: str | None = _from(
         "S3_ENDPOINT", read.http_url, None, "URL of the S3 server, without a path.", unset="AWS"
@@ -155,6 +193,72 @@ class Settings:
         "Days after which it has them archived (GLACIER): opening one takes hours then; 0: never.",
         least=0,
         most=36500,
+    )
+    log: str = _from(
+        "LOG", read.one_of("text", "json"), "text", "What is logged on standard error: lines of `text` or of `json`."
+    )
+    otlp: str | None = _from(
+        "OTLP",
+        read.http_url,
+        None,
+        "URL of a collector that takes traces by OTLP over HTTP; needs the extra `traces`.",
+        unset="no traces",
+    )
+    queue: str = _from(
+        "QUEUE",
+        read.one_of("postgres", "kafka"),
+        "postgres",
+        "Where accepted mail waits and followers are woken: `postgres` (the database) or `kafka`.",
+    )
+    kafka: tuple[str, ...] = _from(
+        "KAFKA", read.server_addresses, None, "Brokers to begin with, HOST:PORT between commas.", unset="none"
+    )
+    kafka_prefix: str = _from(
+        "KAFKA_PREFIX", read.topic_prefix, "ledgermail.", "What the names of topics and consumer groups begin with."
+    )
+    kafka_partitions: int = _count("KAFKA_PARTITIONS", 12, "Partitions of topics that are made.", most=10_000)
+    kafka_replication: int | None = _from(
+        "KAFKA_REPLICATION",
+        read.whole_number(1, 100),
+        None,
+        "Replicas of topics that are made; with 3 or more, two must have a record before it counts.",
+        unset="the brokers' default",
+    )
+    kafka_events_days: int = _count("KAFKA_EVENTS_DAYS", 7, "Days that `mailbox_events` are kept.", most=3650)
+    kafka_tls: str = _from(
+        "KAFKA_TLS", read.one_of("no", "yes"), "no", "Whether brokers are spoken to over TLS: `yes` or `no`."
+    )
+    kafka_ca: Path | None = _from(
+        "KAFKA_CA", read.readable_file, None, "Who signs the brokers' certificates, PEM.", unset="the system's"
+    )
+    kafka_cert: Path | None = _from(
+        "KAFKA_CERT", read.readable_file, None, "Certificate chain shown to brokers, PEM. Needs `LEDGERMAIL_KAFKA_KEY`."
+    )
+    kafka_key: Path | None = _from(
+        "KAFKA_KEY", read.readable_file, None, "Its private key, PEM. Needs `LEDGERMAIL_KAFKA_CERT`."
+    )
+    kafka_sasl: str | None = _from(
+        "KAFKA_SASL",
+        read.one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        None,
+        "How to sign in to brokers: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.",
+        unset="without signing in",
+    )
+    kafka_user: str | None = _from("KAFKA_USER", read.word, None, "Who signs in. Needs `LEDGERMAIL_KAFKA_SASL`.")
+    kafka_password: str | None = _from(
+        "KAFKA_PASSWORD", read.secret, None, "With what password. Needs `LEDGERMAIL_KAFKA_SASL`."
+    )
+    cache: str = _from(
+        "CACHE",
+        read.one_of("postgres", "redis"),
+        "postgres",
+        "Where failures to sign in are counted and answers kept for a while: `postgres` or `redis`.",
+    )
+    redis: str | None = _from(
+        "REDIS", read.redis_url, None, "URL of the Redis (6.2 or later), `rediss:` with TLS; all in it may be lost."
+    )
+    redis_ca: Path | None = _from(
+        "REDIS_CA", read.readable_file, None, "Who vouches for the Redis, PEM.", unset="whom the machine trusts"
     )
     registration: str = _from(
         "REGISTRATION",
@@ -263,8 +367,10 @@ def load(environ: Mapping[str, str]) -> Settings:
     values["hostname"] = values["hostname"] or domains[0]
     is_own = cast(ListenAddress, values["http"]).is_loopback and not values["proxies"]
     values["registration"] = values["registration"] or ("open" if is_own else "closed")
+    values["opensearch"] = values["opensearch"] or ()
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
+    values["kafka"] = values["kafka"] or ()
     settings = Settings(**cast(dict[str, Any], values))
     _refuse_contradictions(settings)
     return settings
@@ -293,6 +399,12 @@ def _refuse_contradictions(settings: Settings) -> None:
         missing, given = ("TLS_KEY", "TLS_CERT") if settings.tls_cert else ("TLS_CERT", "TLS_KEY")
         raise SettingError(f"{PREFIX}{missing}: must be set because {PREFIX}{given} is")
     _refuse_half_an_s3(settings)
+    _refuse_half_a_kafka(settings)
+    _refuse_half_an_opensearch(settings)
+    if settings.cache == "redis" and settings.redis is None:
+        raise SettingError(f"{PREFIX}REDIS: must be set because {PREFIX}CACHE is redis")
+    if settings.redis_ca is not None and not (settings.redis or "").startswith("rediss:"):
+        raise SettingError(f"{PREFIX}REDIS_CA: {PREFIX}REDIS must begin with rediss:")
     if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
     if settings.messages_per_minute > settings.messages_per_day:
@@ -311,6 +423,32 @@ def _refuse_half_an_s3(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must be set because {PREFIX}KEYS is s3")
     if settings.s3_bucket is not None and settings.s3_bucket == settings.s3_keys_bucket:
         raise SettingError(f"{PREFIX}S3_KEYS_BUCKET: must not be that of the blobs")
+
+
+def _refuse_half_a_kafka(settings: Settings) -> None:
+    if settings.queue == "kafka" and not settings.kafka:
+        raise SettingError(f"{PREFIX}KAFKA: must be set because {PREFIX}QUEUE is kafka")
+    if (settings.kafka_cert is None) != (settings.kafka_key is None):
+        missing, given = ("KEY", "CERT") if settings.kafka_cert else ("CERT", "KEY")
+        raise SettingError(f"{PREFIX}KAFKA_{missing}: must be set because {PREFIX}KAFKA_{given} is")
+    if settings.kafka_tls == "no" and (settings.kafka_ca or settings.kafka_cert):
+        raise SettingError(f"{PREFIX}KAFKA_TLS: must be yes because a certificate is set")
+    if settings.kafka_tls == "no" and settings.kafka_sasl == "PLAIN":
+        raise SettingError(f"{PREFIX}KAFKA_TLS: must be yes because PLAIN shows the password")
+    signs_in = settings.kafka_sasl is not None
+    for name, value in (("USER", settings.kafka_user), ("PASSWORD", settings.kafka_password)):
+        if signs_in and value is None:
+            raise SettingError(f"{PREFIX}KAFKA_{name}: must be set because {PREFIX}KAFKA_SASL is")
+        if not signs_in and value is not None:
+            raise SettingError(f"{PREFIX}KAFKA_SASL: must be set because {PREFIX}KAFKA_{name} is")
+
+
+def _refuse_half_an_opensearch(settings: Settings) -> None:
+    if (settings.opensearch_user is None) != (settings.opensearch_password is None):
+        missing, given = ("PASSWORD", "USER") if settings.opensearch_user else ("USER", "PASSWORD")
+        raise SettingError(f"{PREFIX}OPENSEARCH_{missing}: must be set because {PREFIX}OPENSEARCH_{given} is")
+    if settings.search == "opensearch" and not settings.opensearch:
+        raise SettingError(f"{PREFIX}OPENSEARCH: must be set because {PREFIX}SEARCH is opensearch")
 
 
 def documentation() -> str:

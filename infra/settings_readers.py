@@ -45,6 +45,14 @@ def listen_address(text: str) -> ListenAddress:
     return ListenAddress(domain_name(host), int(port))
 
 
+def server_addresses(text: str) -> tuple[str, ...]:
+    """`HOST:PORT` of servers between commas, each once, in their order."""
+    found = tuple(dict.fromkeys(str(listen_address(part.strip())) for part in text.split(",") if part.strip()))
+    if not found or any(address.endswith(":0") for address in found):
+        raise ValueError("must name at least one server, as in kafka-1.example.test:9092")
+    return found
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Addresses and networks (`10.0.0.0/8`) between commas, in their order."""
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
@@ -99,6 +107,18 @@ def postgres_url(text: str) -> str:
     return text
 
 
+def redis_url(text: str) -> str:
+    """`redis://` or, with TLS, `rediss://`. It may hold a password: no error shows it."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("must be a URL, as in rediss://USER:PASSWORD@HOST:6379/0")
+    if parts.query:
+        raise ValueError("must have no parameters behind a question mark")
+    if re.fullmatch(r"/?[0-9]{0,5}", parts.path, re.ASCII) is None:
+        raise ValueError("must end with the number of a database, as in /0")
+    return text
+
+
 def http_url(text: str) -> str:
     """`http://HOST:PORT` or `https://HOST`, without a path."""
     parts = urlsplit(text)
@@ -109,10 +129,29 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def http_urls(text: str) -> tuple[str, ...]:
+    """One or more of `http_url`, between commas."""
+    return tuple(http_url(part.strip()) for part in text.split(",") if part.strip())
+
+
+def index_prefix(text: str) -> str:
+    """What the name of an index may begin with."""
+    if re.fullmatch(r"[a-z][a-z0-9-]{0,62}", text, re.ASCII) is None:
+        raise ValueError("must be up to 63 lower-case letters, digits and hyphens, a letter first")
+    return text
+
+
 def bucket_name(text: str) -> str:
     """A bucket's name that can be a part of a host name, as S3 wants it."""
     if re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text, re.ASCII) is None:
         raise ValueError("must be 3 to 63 lower-case letters, digits and hyphens, as in mail-blobs")
+    return text
+
+
+def topic_prefix(text: str) -> str:
+    """The beginning of a Kafka topic's name."""
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text, re.ASCII) is None or text.startswith("__"):
+        raise ValueError("must be at most 100 letters, digits, dots, hyphens and underscores, as in ledgermail.")
     return text
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import psycopg
@@ -85,6 +85,15 @@ _ORPHANED_EXTRACTS = "DELETE FROM extracts e WHERE NOT EXISTS (SELECT FROM blobs
 
 Row = tuple[Any, ...]
 """A mailbox id first, a message id last."""
+
+
+class Leases(Protocol):
+    """A queue that knows whose leases outlived them."""
+
+    def end_leases_of_the_dead(self) -> int:
+        """What they held is due now; how much that was."""
+
+
 RunDue = Callable[[int], int]
 """Does what is due at a time (unix milliseconds); how much that was."""
 
@@ -146,8 +155,22 @@ def forget_messages(now_ms: int, *, connect: Connect) -> int:
     return len(due)
 
 
-def collect_blobs(now_ms: int, *, connect: Connect, blobs: Blobs, grace_s: float) -> int:
-    """Objects that nobody holds go, and what was read of them. Never more to do at once."""
+def collect_blobs(
+    now_ms: int,
+    *,
+    connect: Connect,
+    blobs: Blobs,
+    grace_s: float,
+    waits_from_before: Callable[[int], bool] | None = None,
+) -> int:
+    """Objects that nobody holds go, and what was read of them. Never more to do at once.
+
+    `waits_from_before` says, of a queue whose records hold their objects by no row, whether one waits from before a
+    time. What waits for less than half the grace is young enough to be left alone; else nothing is collected.
+    """
+    if waits_from_before is not None and waits_from_before(now_ms - int(grace_s * 500)):
+        _log.warning("no object is collected while accepted mail waits for so long")
+        return 0
     collect(connect, blobs, grace_s=grace_s, now=datetime.fromtimestamp(now_ms / 1000, UTC))
     with connect() as connection, connection.transaction():
         connection.execute(_ORPHANED_EXTRACTS)
@@ -161,6 +184,12 @@ def tidy_deliveries(now_ms: int, *, connect: Connect, days: int = 7) -> int:
     return 0
 
 
+def end_leases_of_the_dead(_now_ms: int, *, leases: Leases) -> int:
+    """What killed workers held is due now, for the others. Never more to do at once."""
+    leases.end_leases_of_the_dead()
+    return 0
+
+
 def duties(
     *,
     connect: Connect,
@@ -169,15 +198,18 @@ def duties(
     keys: Keys,
     letters: DeadLetters,
     notices: QuotaNotices,
+    leases: Leases,
     trash_days: int = 30,
     repeat_days: int = 7,
     dead_letter_days: int = 4,
     blob_grace_hours: int = 24,
+    waits_from_before: Callable[[int], bool] | None = None,
 ) -> list[Duty]:
     """All duties of an installation."""
     grace_s = blob_grace_hours * 3600.0
     return [
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
+        Duty("end leases of the dead", 10, partial(end_leases_of_the_dead, leases=leases)),
         Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
         Duty("forget messages", 300, partial(forget_messages, connect=connect)),
@@ -188,7 +220,13 @@ def duties(
         Duty(
             "collect blobs",
             3600,
-            partial(collect_blobs, connect=connect, blobs=blobs, grace_s=grace_s),
+            partial(
+                collect_blobs,
+                connect=connect,
+                blobs=blobs,
+                grace_s=grace_s,
+                waits_from_before=waits_from_before,
+            ),
             has_own_thread=True,
         ),
     ]

@@ -1,6 +1,6 @@
-"""Telling that a mailbox has something new: a hint by NOTIFY after the commit, and a poll behind it.
+"""Telling that a mailbox has something new: a hint after the commit, by NOTIFY or otherwise, and a poll behind it.
 
-The announcer collects the heads that a lane committed and sends them outside every transaction, below 8,000 bytes a
+The announcer collects the heads that a lane committed and has them told outside every transaction, below 8,000 bytes a
 message. A listener hands heads on to whoever watches; when its connection was lost it asks for everybody's heads, so a
 lost hint delays and loses nothing.
 """
@@ -8,6 +8,7 @@ lost hint delays and loses nothing.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import psycopg
 
@@ -41,11 +42,50 @@ def heads_in(payload: str) -> list[tuple[MailboxId, int]]:
     return [(MailboxId(mailbox_id), int(head)) for mailbox_id, _, head in pairs]
 
 
-class Announcer:
-    """Sends the heads of committed appends, gathered, from a thread of its own."""
+class Teller(Protocol):
+    """Tells every process; called by one thread."""
+
+    def tell(self, payloads: Sequence[str]) -> bool:
+        """Send these; false where it cannot be said that anybody was told all of them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+class PostgresTeller:
+    """By NOTIFY."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
+        self._wire: Wire | None = None
+
+    def tell(self, payloads: Sequence[str]) -> bool:
+        """Send these; see `Teller.tell`."""
+        try:
+            if self._wire is None:
+                self._wire = Wire(psycopg.connect(self._conninfo, autocommit=True))
+            for payload in payloads:
+                self._wire.ask(_TELL, (CHANNEL, payload))
+            self._wire.round_trip()
+        except psycopg.Error:
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._wire is not None:
+            self._wire.close()
+        self._wire = None
+
+
+class Announcer:
+    """Has the heads of committed appends told, gathered, from a thread of its own: by the first teller that can."""
+
+    def __init__(self, *tellers: Teller) -> None:
+        self._tellers = tellers
         self._heads: dict[MailboxId, int] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -66,22 +106,13 @@ class Announcer:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        wire: Wire | None = None
         while (heads := self._next()) is not None:
-            try:
-                if wire is None:
-                    wire = Wire(psycopg.connect(self._conninfo, autocommit=True))
-                for payload in payloads(heads):
-                    wire.ask(_TELL, (CHANNEL, payload))
-                wire.round_trip()
-            except psycopg.Error:
+            texts = payloads(heads)
+            if not any(teller.tell(texts) for teller in self._tellers):
                 # Only a hint was lost: every listener polls behind it.
                 _log.warning("could not announce %d heads; the polls will find them", len(heads))
-                if wire is not None:
-                    wire.close()
-                wire = None
-        if wire is not None:
-            wire.close()
+        for teller in self._tellers:
+            teller.close()
 
     def _next(self) -> Heads | None:
         with self._changed:

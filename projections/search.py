@@ -36,6 +36,17 @@ class SearchDocument(msgspec.Struct, frozen=True, kw_only=True):
     message_id_header: str = ""
 
 
+class MessageMarks(msgspec.Struct, frozen=True, kw_only=True):
+    """What may change about a message while it says the same, as it stood at `seq`. Times are unix milliseconds."""
+
+    mailbox_id: MailboxId
+    message_id: MessageId
+    seq: int
+    listed_at: int
+    labels: tuple[LabelId, ...] = ()
+    keywords: tuple[str, ...] = ()
+
+
 class Hits(msgspec.Struct, frozen=True):
     """One page of what a search found, newest `listed_at` first (then the greater message id).
 
@@ -62,7 +73,11 @@ class SearchUnavailableError(Exception):
 
 
 class SearchIndex(Protocol):
-    """Finds messages by what they say. Safe to feed again with what it has had; what `apply` took, it keeps."""
+    """Finds messages by what they say. Safe to feed again with what it has had; what `apply` took, it keeps.
+
+    An index that several processes feed passes over what is older, by its seq, than what it has of a message, and never
+    takes a message again that was taken out: ids are not reused.
+    """
 
     def apply(
         self,
@@ -70,11 +85,20 @@ class SearchIndex(Protocol):
         deletes: Sequence[tuple[MailboxId, MessageId]],
         cursors: Mapping[MailboxId, int],
     ) -> None:
-        """Put documents in (each replaces the one of its message), take messages out, set the cursors: all or nothing.
+        """Put documents in (each replaces the one of its message), take messages out, and only then set the cursors.
 
         Durable and visible to every reader on return. A message both in `upserts` and in `deletes` is taken out.
 
-        Raises: SearchUnavailableError, after which nothing of it has been taken and the same call may be made again.
+        Raises: SearchUnavailableError, after which no cursor has been set and the same call may be made again.
+        """
+
+    def relabel(self, marks: Sequence[MessageMarks]) -> Sequence[MessageMarks]:
+        """Change what may change of messages that are in the index; those that must come as documents instead.
+
+        Those are messages that it does not have, or all of them where it cannot change a part of a document. What was
+        changed is durable, and visible to every reader with the next cursor of its mailbox at the latest.
+
+        Raises: SearchUnavailableError, after which the same call may be made again.
         """
 
     def cursor(self, mailbox_id: MailboxId) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.opensearch_search.generations import OpenSearchGenerations
+from infra.opensearch_search.server import OpenSearchServer
 from infra.s3_bucket import Bucket
 from infra.s3_client import S3Server
 from scripts.stack_servers.folders import Folders, folders
@@ -28,6 +30,24 @@ def s3_server() -> S3Server:
         access_key=setting("S3_ACCESS_KEY"),
         secret_key=setting("S3_SECRET_KEY"),
     )
+
+
+def opensearch_server() -> OpenSearchServer:
+    """The OpenSearch."""
+    return OpenSearchServer(urls=(setting("OPENSEARCH"),))
+
+
+@contextmanager
+def fresh_search(server: OpenSearchServer | None = None) -> Iterator[OpenSearchGenerations]:
+    """Generations under a prefix of one's own, gone afterwards."""
+    client = (server or opensearch_server()).client()
+    generations = OpenSearchGenerations(client, f"test-{secrets.token_hex(6)}", "epoch", shards=2)
+    try:
+        yield generations
+    finally:
+        client.transport.perform_request("DELETE", f"/{generations.alias}-*")
+        client.transport.perform_request("DELETE", f"/_index_template/{generations.alias}", params={"ignore": 404})
+        client.close()
 
 
 @contextmanager

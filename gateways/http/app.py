@@ -7,6 +7,7 @@ decodes, runs the operation and encodes its answer. What waits for a client (`ex
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateways.http.operations import MAX_JSON_BYTES, Answer, BehindError, Call, 
 from gateways.http.ports import HttpParts
 from gateways.http.problems import ProblemError, problem_of
 from gateways.http.rate_limits import RateLimits
+from gateways.http.request_ids import HEADER, REQUEST, identified, request_id
 from gateways.http.requests import (
     Message,
     Receive,
@@ -70,7 +72,8 @@ class HttpApp:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        answering = _Answering(send)
+        REQUEST.set(request_id(scope))
+        answering = _Answering(scope, send)
         try:
             await self._serve(scope, receive, answering)
         except asyncio.CancelledError:
@@ -94,6 +97,11 @@ class HttpApp:
             await operation.exchange(scope, receive, send, path)
             return
         await self._answer(operation, path, scope, receive, send)
+
+    def route(self, scope: Scope) -> str:
+        """The path of the operation asked for, with places for ids; empty where there is none."""
+        found = self._routes.find(scope["path"])
+        return next(iter(found[0].values())).path if found else ""
 
     def _match(self, scope: Scope) -> tuple[Operation, Mapping[str, str]]:
         found = self._routes.find(scope["path"])
@@ -145,7 +153,8 @@ class HttpApp:
             raise ProblemError("overloaded")
         self._pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.parts.executor, function)
+            run = partial(copy_context().run, function)
+            return await asyncio.get_running_loop().run_in_executor(self.parts.executor, run)
         finally:
             self._pending -= 1
 
@@ -159,7 +168,7 @@ class HttpApp:
         except BehindError:
             raise
         except Exception as error:  # noqa: BLE001 - every failure is answered
-            answer = of_problem(self._problem(error))
+            answer = of_problem(self._problem(error), request=request_id(scope))
         return answer, compressed(answer) if wants_gzip(scope) else None
 
     def _run(self, operation: Operation, path: Mapping[str, str], scope: Scope, raw: bytes) -> Answer:
@@ -218,8 +227,9 @@ class HttpApp:
         if scope["type"] == "http":
             found = self._routes.find(scope["path"])
             allow = ((b"allow", _allowed(found[0]).encode()),) if problem.code == "method_not_allowed" and found else ()
-            answer = of_problem(problem)
-            await send_answer(send, Answer(answer.body, answer.status, answer.content_type, (*answer.headers, *allow)))
+            answer = of_problem(problem, request=request_id(scope))
+            whole = Answer(answer.body, answer.status, answer.content_type, (*answer.headers, *allow))
+            await send_answer(send, identified(scope, whole))
         elif "websocket.http.response" in scope.get("extensions", {}):
             await _refuse_websocket(send, problem)
         else:
@@ -227,14 +237,17 @@ class HttpApp:
 
 
 class _Answering:
-    """A `send` that knows whether anything was sent."""
+    """A `send` that knows whether anything was sent, and lets every answer bear its request's id."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self._send = send
         self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
         self.has_begun = True
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (HEADER, request_id(self._scope).encode())]
         await self._send(message)
 
 

@@ -1,7 +1,6 @@
 """Of the service itself: that it lives, what it needs, what it measures, what it offers."""
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gateways.http import metrics
@@ -9,11 +8,10 @@ from gateways.http.docs_page import docs_page
 from gateways.http.event_schema import event_schema
 from gateways.http.openapi import openapi
 from gateways.http.operations import Answer, Call, Operation, Run, as_json
-from gateways.http.ports import AsgiApp, HttpParts
+from gateways.http.ports import AsgiApp, Checks, HttpParts
 from gateways.http.requests import Receive, Scope, Send
 from gateways.http.shapes import Health, Readiness
 
-_log = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
 _STYLED = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -24,22 +22,23 @@ def healthz(_call: Call[None, None]) -> Answer:
 
 
 def readyz(call: Call[None, None]) -> Answer:
-    """Whether what it needs answers, what does not is named; `draining` where this process soon takes no connection."""
+    """Whether what it needs answers; what does not is named, needed or not. Only what is needed makes it a 503.
+
+    `draining` where this process soon takes no connection.
+    """
     if call.parts.draining.is_set():
         return as_json(Readiness("draining", []), status=503)
-    failing = [name for name, check in call.parts.checks.items() if not _answers(name, check)]
-    if not failing:
-        return as_json(Readiness("ready", []))
-    return as_json(Readiness("not ready", failing), status=503, headers=((b"retry-after", b"2"),))
+    status, readiness = readiness_of(call.parts.checks)
+    return as_json(readiness, status=status, headers=() if status == 200 else ((b"retry-after", b"2"),))
 
 
-def _answers(name: str, check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is named to who asked and in the log
-        _log.warning("%s does not answer: %r", name, error)
-        return False
-    return True
+def readiness_of(checks: Checks) -> tuple[int, Readiness]:
+    """What is answered, and under which status."""
+    failing = checks.failing()
+    names = [one.name for one in failing]
+    if any(one.needed for one in failing):
+        return 503, Readiness("not ready", names)
+    return 200, Readiness("degraded" if failing else "ready", names)
 
 
 def operations(measured: metrics.Metrics, parts: HttpParts, contract: tuple[Operation, ...]) -> tuple[Operation, ...]:

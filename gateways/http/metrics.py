@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,6 +26,12 @@ APPEND = Histogram("ledgermail_append_seconds", "From a command to its durable e
 SYNC = Histogram("ledgermail_sync_seconds", "Reading a page of /sync, without waiting.", buckets=_FAST, registry=OWN)
 DELIVERY = Histogram(
     "ledgermail_delivery_seconds", "From the acceptance of a mail to its event.", buckets=_SLOW, registry=OWN
+)
+ACCEPTED = Counter("ledgermail_accepted", "Mails taken over by SMTP and LMTP.", registry=OWN)
+TURNED_AWAY = Counter(
+    "ledgermail_turned_away",
+    "Mails that came whole and could not be stored, answered 4xx.",
+    registry=OWN,
 )
 
 
@@ -59,16 +65,13 @@ class _Gauges(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        queue = GaugeMetricFamily("ledgermail_queue_records", "Accepted and not yet delivered.")
-        queue.add_metric([], self._gauges.queue_records())
-        dead = GaugeMetricFamily("ledgermail_dead_letters", "Could not be delivered, wait for an operator.")
-        dead.add_metric([], self._gauges.dead_letters())
-        lag = GaugeMetricFamily("ledgermail_follower_lag_events", "Events that a view is behind.", labels=["view"])
-        parked = GaugeMetricFamily("ledgermail_parked_mailboxes", "Mailboxes that a view parked.", labels=["view"])
-        for view, (behind, count) in sorted(self._gauges.followers().items()):
-            lag.add_metric([view], behind)
-            parked.add_metric([view], count)
-        yield from (queue, dead, lag, parked)
+        families: dict[str, GaugeMetricFamily] = {}
+        for gauge in self._gauges.read():
+            if gauge.name not in families:
+                labels = [gauge.label[0]] if gauge.label else []
+                families[gauge.name] = GaugeMetricFamily(f"ledgermail_{gauge.name}", gauge.meaning, labels=labels)
+            families[gauge.name].add_metric([gauge.label[1]] if gauge.label else [], gauge.value)
+        yield from families.values()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from gateways.http.held import answerable, keeps_alive
 from gateways.http.operations import Answer
+from gateways.http.request_ids import HEADER, identified
 from gateways.http.requests import Scope, Send
 from gateways.http.responses import PIECE_BYTES, answer_headers, send_answer
 
@@ -29,11 +30,17 @@ def whole(answer: Answer, *, zipped: bytes | None, keep_alive: bool) -> bytes:
     return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, status.phrase.encode(), fields, body)
 
 
+def with_request_id(octets: bytes, request: str) -> bytes:
+    """A whole answer that many are given, with the id of the request of one of them."""
+    cut = octets.index(b"\r\n") + 2
+    return b"%b%b: %b\r\n%b" % (octets[:cut], HEADER, request.encode(), octets[cut:])
+
+
 async def answer_whole(scope: Scope, send: Send, answer: Answer, zipped: bytes | None) -> None:
     """Send an answer: in one write where it is small, in pieces where it is large or its client is slow."""
     bodiless = scope["method"] == "HEAD"
     if not bodiless and len(answer.body) <= PIECE_BYTES:
-        octets = whole(answer, zipped=zipped, keep_alive=keeps_alive(scope))
+        octets = whole(identified(scope, answer), zipped=zipped, keep_alive=keeps_alive(scope))
         if answerable(scope).answer(octets):
             return
     await send_answer(send, answer, zipped=zipped, bodiless=bodiless)

@@ -1,7 +1,7 @@
 """What HTTP needs behind it: ports, and the few values of an installation's settings."""
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -104,17 +104,34 @@ class TooManyUploadsError(Exception):
     """The mailbox has too many uploads that no message uses yet."""
 
 
+class Gauge(msgspec.Struct, frozen=True):
+    """One value of the metric `ledgermail_` + `name`, under its label and that label's value, if it has one."""
+
+    name: str
+    meaning: str
+    value: float
+    label: tuple[str, str] | None = None
+
+
 class Gauges(Protocol):
-    """What the database says of the whole installation, for the metrics."""
+    """What is measured when somebody asks, of the whole installation."""
 
-    def queue_records(self) -> int:
-        """Accepted and not yet delivered."""
+    def read(self) -> Iterable[Gauge]:
+        """The values now."""
 
-    def dead_letters(self) -> int:
-        """Could not be delivered and wait for an operator."""
 
-    def followers(self) -> Mapping[str, tuple[int, int]]:
-        """For each view that follows: events behind, mailboxes parked."""
+class Failing(msgspec.Struct, frozen=True):
+    """A server that does not answer. Without one that is not `needed` the service goes on, with less to offer."""
+
+    name: str
+    needed: bool = True
+
+
+class Checks(Protocol):
+    """What the service needs, for `/readyz`."""
+
+    def failing(self) -> Sequence[Failing]:
+        """What does not answer now; told within a few seconds, whatever hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +154,9 @@ class HttpSettings:
 class HttpParts:
     """Everything that HTTP calls. `touch` starts the grace of objects about to be put, and commits.
 
-    `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `checks` of
-    `/readyz`, by what they ask: each raises where that does not answer. `pages` are other applications, by path.
-    `transfers` is null where all octets pass through this service. `draining` is set once the process is to stop.
+    `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `pages` are other
+    applications, by path. `transfers` is null where all octets pass through this service. `draining` is set once the
+    process is to stop.
     """
 
     settings: HttpSettings
@@ -164,7 +181,7 @@ class HttpParts:
     waiters: Waiters
     tokens: TokenChecks
     gauges: Gauges
-    checks: Mapping[str, Callable[[], None]]
+    checks: Checks
     outages: tuple[type[Exception], ...] = ()
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)

@@ -158,12 +158,14 @@ class ProblemError(Exception):
         """The HTTP status."""
         return STATUSES[self.code][0]
 
-    def document(self) -> bytes:
-        """The problem document."""
+    def document(self, request: str = "") -> bytes:
+        """The problem document. `instance` names the request, by a path that leads nowhere (RFC 9457 section 3.1.5)."""
         status, title = STATUSES[self.code]
         members: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": self.code}
         if self.detail:
             members["detail"] = self.detail
+        if request:
+            members["instance"] = f"/requests/{request}"
         return msgspec.json.encode(members | {k: v for k, v in self.members.items() if k not in members})
 
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -45,9 +45,9 @@ def compressed(answer: Answer) -> bytes | None:
     return gzip.compress(answer.body, _GZIP_LEVEL, mtime=0)
 
 
-def of_problem(problem: ProblemError) -> Answer:
-    """The answer that a problem is."""
-    return Answer(problem.document(), problem.status, MEDIA_TYPE, tuple(problem.headers()))
+def of_problem(problem: ProblemError, *, request: str = "") -> Answer:
+    """The answer that a problem is, to the request of this id."""
+    return Answer(problem.document(request), problem.status, MEDIA_TYPE, tuple(problem.headers()))
 
 
 def header_list(answer: Answer) -> list[tuple[bytes, bytes]]:

@@ -216,17 +216,18 @@ class Health(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether all that the service needs answers; `failing` names what does not."""
+    """`ready`, `not ready` (503) or `degraded`: what does not answer, which `failing` names, is not needed."""
 
     status: str
     failing: list[str]
 
 
 class Problem(msgspec.Struct):
-    """What went wrong (RFC 9457): `code` is stable, `detail` for people."""
+    """What went wrong (RFC 9457): `code` is stable, `detail` for people, `instance` ends with the request's id."""
 
     type: str
     title: str
     status: int
     code: str
     detail: str | msgspec.UnsetType = msgspec.UNSET
+    instance: str | msgspec.UnsetType = msgspec.UNSET

@@ -9,6 +9,7 @@ from gateways.accounts import Principal
 from gateways.http.held import answerable, keeps_alive
 from gateways.http.octets import answer_whole
 from gateways.http.operations import Answer
+from gateways.http.request_ids import request_id
 from gateways.http.requests import Receive, Scope, Send, bearer
 from gateways.http.responses import compressed, wants_gzip
 from gateways.http.sync_pages import ReadAnswer, as_events, read_answer, read_page
@@ -65,7 +66,7 @@ class SyncRoute:
             return
         form = WaitForm(limit=asked.limit, fold=asked.fold, zipped=wants_gzip(scope), keep_alive=keeps_alive(scope))
         place = self._room.place(principal.mailbox_id, asked.since, form)
-        client = WaitingCall(place, form, answer)
+        client = WaitingCall(place, form, answer, request_id(scope))
         self._tokens.enter(client, account_id=principal.account_id, token=bearer(scope) or "")
         place.admit(client, answerable(scope), due_after_s=asked.wait, head=read.head)
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from domain.ids import MailboxId
-from gateways.http.octets import END, chunk, whole
+from gateways.http.octets import END, chunk, whole, with_request_id
 from gateways.http.operations import Answer
 from gateways.http.ports import HttpParts
 from gateways.http.problems import ProblemError
@@ -49,12 +49,13 @@ class StreamForm(msgspec.Struct, frozen=True):
 class WaitingCall(Client):
     """A call in this form that waits for its one answer; when nothing new came in time it is answered `in_vain`."""
 
-    __slots__ = ("_form", "_in_vain")
+    __slots__ = ("_form", "_in_vain", "_request_id")
 
-    def __init__(self, place: Place, form: WaitForm, in_vain: Answer) -> None:
+    def __init__(self, place: Place, form: WaitForm, in_vain: Answer, request_id: str) -> None:
         super().__init__(place)
         self._form = form
         self._in_vain = in_vain
+        self._request_id = request_id
 
     def told(self, found: Found) -> None:
         """Answer."""
@@ -74,13 +75,13 @@ class WaitingCall(Client):
 
     def ended(self) -> None:
         """The answer is that of a request whose token is none."""
-        self._answer(self._form.octets(of_problem(ProblemError("token_invalid"))))
+        self._answer(self._form.octets(of_problem(ProblemError("token_invalid"), request=self._request_id)))
 
     def _answer(self, octets: bytes) -> None:
         request = self.request
         self.place.leave(self)
         if request is not None:
-            request.finish(octets)
+            request.finish(with_request_id(octets, self._request_id))
 
 
 class LiveStream(Client):

@@ -1,10 +1,10 @@
-"""Sessions: opaque tokens of which only a hash is kept, and a short memory of what they stand for."""
+"""Sessions: opaque tokens of which only a hash is kept; what they stood for a moment ago is known."""
 
 import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from gateways.accounts import CredentialsInvalidError, Principal, Session, Sessi
 from gateways.appending import Appender
 from infra.accounts.credentials import CredentialCheck, Credentials
 from infra.accounts.ended_sessions import tell_ended
+from infra.accounts.known_tokens import KnownTokens, Moment, RememberedTokens
 from infra.accounts.outages import Connect, told_as_unavailable
 from infra.accounts.said import is_id, said
 from infra.accounts.unfinished import Unfinished
@@ -26,9 +27,6 @@ DAY_MS = 86_400_000
 SESSION_MS = 90 * DAY_MS
 MAX_SESSIONS = 100
 """Of one account; the oldest end first."""
-REMEMBERED_S = 0.9
-"""What ended elsewhere is believed alive no longer than this."""
-REMEMBERED = 20_000
 SEEN_EVERY_MS = 300_000
 SEEN_AT_ONCE = 500
 """Of those who wait so many are noted as seen with one question; the others with the next ones."""
@@ -75,16 +73,15 @@ class PostgresSessions:
         unfinished: Unfinished,
         appender: Appender,
         *,
+        known: KnownTokens | None = None,
         clock_ms: Callable[[], int] | None = None,
-        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
         self._check = check
         self._unfinished = unfinished
         self._appender = appender
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
-        self._clock_s = clock_s
-        self._known: dict[bytes, tuple[Principal, float]] = {}
+        self._known = known or RememberedTokens()
 
     @told_as_unavailable
     def sign_in(
@@ -125,7 +122,7 @@ class PostgresSessions:
             trimmed = {"account": known.account_id, "now": now, "most": MAX_SESSIONS}
             if ended := connection.execute(_TRIM, trimmed).fetchall():
                 tell_ended(connection, known.account_id)
-            self.forget(ended)
+        self.forget(ended)
         return now + SESSION_MS
 
     def authenticate(self, token: str) -> Principal | None:
@@ -133,25 +130,19 @@ class PostgresSessions:
         if _TOKEN.fullmatch(token) is None:
             return None
         key = _hash(token)
-        known = self._known.get(key)
-        if known is not None and self._clock_s() < known[1]:
-            return known[0]
-        return self._look_up(key)
+        found = self._known.find(key)
+        return found if isinstance(found, Principal) else self._look_up(key, found)
 
     @told_as_unavailable
-    def _look_up(self, key: bytes) -> Principal | None:
-        fresh_until = self._clock_s() + REMEMBERED_S  # counted from before the question
+    def _look_up(self, key: bytes, asked: Moment) -> Principal | None:
         now = self._clock_ms()
         with self._connect() as connection:
             row = connection.execute(_FIND, (key, now), prepare=True).fetchone()
             if row is None:
-                self._known.pop(key, None)
                 return None
             _note_seen(connection, key, last_seen_at=row[5], now=now)
         principal = Principal(*row[:5])
-        if len(self._known) >= REMEMBERED:
-            self._known = {}
-        self._known[key] = (principal, fresh_until)
+        self._known.note(key, principal, asked)
         return principal
 
     @told_as_unavailable
@@ -194,10 +185,9 @@ class PostgresSessions:
         self.forget(ended)
         return len(ended)
 
-    def forget(self, hashes: list[tuple[Any, ...]]) -> None:
+    def forget(self, hashes: Iterable[tuple[Any, ...]]) -> None:
         """Believe no longer in these sessions, just deleted: (hash of the token,) each."""
-        for (key,) in hashes:
-            self._known.pop(bytes(key), None)
+        self._known.forget([bytes(key) for (key,) in hashes])
 
 
 def _note_seen(connection: Connection[Any], key: bytes, *, last_seen_at: int, now: int) -> None:

@@ -1,4 +1,4 @@
-"""`ledgermail migrate`: the database's tables as this version wants them."""
+"""`ledgermail migrate`: the database's tables as this version wants them, and the topics of Kafka, if it is used."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from infra.settings import Settings, load
 
 
 def migrate() -> None:
-    """Bring the database up to this version and print the migrations applied. Every start does it, too.
+    """Bring the database up to this version, make missing topics, and print what was done. Every start does it, too.
 
     Migrations only add: processes of the version before go on meanwhile. Where the blobs lie in S3 it also sets the
     rules by which S3 moves old mails to cheaper storage.
@@ -33,11 +33,25 @@ def migrate() -> None:
             applied = apply_migrations(url)
         except (psycopg.OperationalError, DatabaseTooNewError) as error:
             raise OperatorError(str(error)) from error
-    for name in applied:
+    for name in [*applied, *_topics_made(settings)]:
         typer.echo(name)
     typer.echo(f"{len(applied)} migrations applied" if applied else "the database is up to date")
     if settings.blobs == "s3":
         _set_lifecycle(settings)
+
+
+def _topics_made(settings: Settings) -> list[str]:
+    """The topics of Kafka that were missing, where accepted mail goes by it."""
+    if settings.queue != "kafka":
+        return []
+    from infra.kafka.cluster import KafkaUnavailableError
+    from infra.kafka.parts import KafkaParts
+
+    try:
+        made = KafkaParts(settings).make_topics()
+    except KafkaUnavailableError as error:
+        raise OperatorError(str(error)) from error
+    return [f"topic {name}" for name in made]
 
 
 def _set_lifecycle(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import psycopg
@@ -20,6 +19,7 @@ from infra.keys import KeyMissingError
 from infra.operator_errors import OperatorError
 from infra.settings import Settings, load
 from infra.store.lane import LaneClosedError
+from projections.search import SearchUnavailableError
 
 ALL_MAILBOXES = "SELECT mailbox_id FROM mailboxes ORDER BY mailbox_id"
 
@@ -39,7 +39,7 @@ def opened_parts() -> Iterator[Parts]:
         raise OperatorError(str(refusal)) from refusal
     except (AccountsUnavailableError, psycopg.OperationalError, PoolTimeout, LaneClosedError) as error:
         raise OperatorError(f"the database does not answer: {error}; call again to go on") from error
-    except KeyMissingError as error:
+    except (KeyMissingError, SearchUnavailableError) as error:
         raise OperatorError(str(error)) from error
     except StorageFullError as error:
         raise OperatorError(f"the disk is full: {error}; make room and call again to go on") from error
@@ -91,8 +91,3 @@ def is_being_erased(parts: Parts, mailbox_id: MailboxId) -> bool:
             return False
     typer.echo(f"{address_of(parts, mailbox_id)}: its erasure is under way; the running service finishes it")
     return True
-
-
-def search_folder(parts: Parts) -> Path:
-    """Where the search index lies."""
-    return parts.settings.data / "search"

@@ -1,7 +1,7 @@
 """`ledgermail queue`: what waits for delivery, and the dead letters that wait for an operator."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -42,6 +42,8 @@ class _Post:
 
     url: str
     letters: DeadLetters
+    in_topic: Callable[[], int] | None
+    """How many records lie in Kafka and are not delivered, where accepted mail goes by it."""
 
     @contextmanager
     def connect(self) -> Iterator[Connection[Any]]:
@@ -57,6 +59,8 @@ def list_waiting(
     with _post() as post, post.connect() as connection:
         depths = queue_depths(connection.cursor())
         typer.echo(f"{depths['ledgermail_queue_records']} waiting, {depths['ledgermail_dead_letters']} dead letters")
+        if post.in_topic is not None:
+            typer.echo(_lying_in_kafka(post.in_topic))
         for letter in post.letters.list(limit=limit):
             typer.echo(_line(letter))
         for acceptance_id, open_recipients, due_at, record in connection.execute(_WAITING, (limit,)):
@@ -152,4 +156,12 @@ def _time(unix_ms: int) -> str:
 @contextmanager
 def _post() -> Iterator[_Post]:
     with Parts(load(os.environ)) as parts:
-        yield _Post(parts.conninfo, DeliveryParts(parts).dead_letters)
+        in_topic = None if parts.kafka is None else parts.kafka.backlog.records
+        yield _Post(parts.conninfo, DeliveryParts(parts).dead_letters, in_topic)
+
+
+def _lying_in_kafka(count: Callable[[], int]) -> str:
+    try:
+        return f"{count()} in Kafka, of which none is shown: what must wait moves here"
+    except ConnectionError as outage:
+        return f"how many lie in Kafka cannot be told now: {outage}"

@@ -2,13 +2,14 @@
 
 import enum
 import time
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from domain.ids import MailboxId
 from gateways.mail_objects import read_mail
-from infra.command_line.opened import address_of, is_being_erased, mailboxes, opened_parts, search_folder
+from infra.command_line.opened import address_of, is_being_erased, mailboxes, opened_parts
 from infra.command_line.progress import progress
 from infra.composition import Parts
 from infra.contacts_rebuild import rebuild_contacts, verify_contacts
@@ -16,8 +17,6 @@ from infra.extracts import Extracts
 from infra.operator_errors import OperatorError
 from infra.rebuild import rebuild_mailbox, verify_mailbox
 from infra.search_rebuild import rebuild_search, verify_search
-from infra.tantivy_search.index import SearchIndexLockedError
-from infra.tantivy_search.live import open_live
 
 
 class View(enum.StrEnum):
@@ -103,13 +102,10 @@ def _contacts(parts: Parts, found: list[MailboxId]) -> tuple[int, int]:
 
 def _search(parts: Parts, _found: list[MailboxId]) -> tuple[int, int]:
     extracts = Extracts(parts.connect, lambda name: read_mail(parts.blobs, name))
-    try:
-        with progress("rebuild search") as told:
-            rebuilt = rebuild_search(
-                parts.conninfo, search_folder(parts), parts.reader, extract=extracts.extract, progress=told
-            )
-    except SearchIndexLockedError as error:
-        raise RebuildRefusedError("another rebuild of the search index is under way") from error
+    with progress("rebuild search") as told:
+        rebuilt = rebuild_search(
+            parts.conninfo, parts.search.generations(), parts.reader, extract=extracts.extract, progress=told
+        )
     if not rebuilt.old_removed:
         typer.echo("search: the old generation is still in use, the next rebuild removes it")
     return rebuilt.events, 0
@@ -130,10 +126,10 @@ def _differences(parts: Parts, view: View, mailbox_id: MailboxId) -> list[str]:
         return []
     if view is View.MAILBOX:
         return verify_mailbox(parts.conninfo, parts.reader, mailbox_id)
-    with parts.connect() as connection:
+    with parts.connect() as connection, ExitStack() as closing:
         if view is View.CONTACTS:
             return verify_contacts(connection, parts.reader, mailbox_id)
-        return verify_search(connection, open_live(search_folder(parts)), mailbox_id)
+        return verify_search(connection, parts.search.live(closing), mailbox_id)
 
 
 def _show(parts: Parts, mailbox_id: MailboxId, differences: list[str]) -> int:

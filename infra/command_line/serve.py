@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from infra.data_folder import make_data_folder
+from infra.logs import say
 from infra.operator_errors import OperatorError
 from infra.settings import Settings, load
 
@@ -31,14 +33,14 @@ def serve(
     settings = load(os.environ)
     roles = [name.strip() for name in only.split(",") if name.strip()]
     try:
-        groups = processes(roles)
+        groups = processes(roles, watched=settings.operations is not None)
     except ValueError as error:
         raise OperatorError(str(error)) from error
     make_data_folder(settings)
     with_demo = demo and settings.http.is_loopback and _is_empty(settings)
     with tempfile.TemporaryDirectory(prefix="ledgermail-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # where the processes put what each of them measures
-        supervisor = Supervisor(groups, _say, drain_s=settings.drain_seconds)
+        supervisor = Supervisor(groups, partial(say, settings.log), drain_s=settings.drain_seconds)
         code = supervisor.run(lambda addresses: _tell(addresses, with_demo=with_demo))
     if code:
         raise typer.Exit(code)
@@ -48,12 +50,8 @@ def _is_empty(settings: Settings) -> bool:
     return not any(settings.data.iterdir())
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"ledgermail: {text}\n")
-
-
 def _tell(addresses: dict[str, str], *, with_demo: bool) -> None:
-    names = {"http": "page and API", "smtp": "SMTP", "lmtp": "LMTP"}
+    names = {"http": "page and API", "smtp": "SMTP", "lmtp": "LMTP", "operations": "operations"}
     lines = ["ledgermail serves."]
     for role, name in names.items():
         if address := addresses.get(role):

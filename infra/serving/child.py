@@ -1,7 +1,8 @@
 """One process of the service: its roles in threads, until it is told to stop or its supervisor is gone.
 
-Standard output is for the supervisor: one JSON line a role that is ready, `{"role": …, "address": …}`, and one for what
-only an operator can mend, `{"unmendable": …}`; standard input ends when the supervisor does. A role that fails ends the
+Standard output is for the supervisor: one JSON line a role that is ready, `{"role": …, "address": …}`, one for a server
+that is waited for, `{"waiting": …}`, and one for what only an operator can mend, `{"unmendable": …}`; standard input
+ends when the supervisor does. A role that fails ends the
 process, which the supervisor starts again.
 """
 
@@ -10,36 +11,48 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from infra.composition import Parts
-from infra.operator_errors import OperatorError
+from infra.logs import configure
+from infra.operator_errors import OperatorError, ServerAwayError
 from infra.seldom_collecting import collect_seldom
 from infra.serving.exit_codes import UNMENDABLE
 from infra.serving.giving_way import give_way
-from infra.serving.role_names import PATIENT
+from infra.serving.role_names import OPERATIONS, PATIENT
 from infra.serving.roles import role
 from infra.settings import load
 
+if TYPE_CHECKING:
+    from infra.tracing import Tracing
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+"""Between two questions whether a server is there by now: each pause twice the one before."""
 _log = logging.getLogger("ledgermail")
 
 
 def main(roles: Sequence[str]) -> int:
     """Play the roles; the exit code."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
-    )
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="supervised", daemon=True).start()
-    if PATIENT.issuperset(roles):
+    if PATIENT.issuperset(set(roles) - {OPERATIONS}):
         give_way()
     try:
-        with Parts(load(os.environ)) as parts:
-            _prepare(parts)
+        settings = load(os.environ)
+        configure(settings.log)
+        with ExitStack() as closing, Parts(settings) as parts:
+            if settings.otlp is not None:
+                parts.tracing = _tracing(settings.otlp, roles)
+                closing.callback(parts.tracing.close)
+            if not _prepared(parts, stop):
+                return 0
             collect_seldom()
             return _play(parts, roles, stop)
     except OperatorError as error:
@@ -47,10 +60,34 @@ def main(roles: Sequence[str]) -> int:
         return UNMENDABLE
 
 
+def _tracing(url: str, roles: Sequence[str]) -> "Tracing":
+    """Raises: OperatorError, where what traces need is not installed."""
+    try:
+        from infra.tracing import Tracing  # 0.3 s and 20 MB: only who asked for it pays
+    except ModuleNotFoundError as missing:
+        raise OperatorError(f"LEDGERMAIL_OTLP needs {missing.name}: install ledgermail[traces]") from missing
+    return Tracing(url, process=f"{socket.gethostname()}:{os.getpid()}:{','.join(roles)}")
+
+
+def _prepared(parts: Parts, stop: threading.Event) -> bool:
+    """Whether the shared parts stand: servers that are not there yet are waited for until `stop`."""
+    pause_s = FIRST_PAUSE_S
+    while not stop.is_set():
+        try:
+            _prepare(parts)
+        except ServerAwayError as away:
+            _say({"waiting": " ".join(str(away).split())})
+            stop.wait(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        else:
+            return True
+    return False
+
+
 def _prepare(parts: Parts) -> None:
     """Make what the roles share in this one thread, as the composition asks."""
     parts.ensure_operator()
-    for name in ("keys", "blobs", "announcer", "lane", "recorder", "reader", "directory", "pool"):
+    for name in ("keys", "blobs", "announcer", "lane", "recorder", "reader", "directory", "pool", "queue"):
         getattr(parts, name)
 
 

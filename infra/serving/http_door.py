@@ -7,11 +7,11 @@ from contextlib import ExitStack
 
 import uvloop
 
-from gateways.http.app import create_app
+from gateways.http.app import HttpApp, create_app
 from gateways.proxy.introductions import Introductions
 from infra.composition import Parts
 from infra.http_parts import http_parts
-from infra.http_server import HttpServer
+from infra.http_server import Application, HttpServer
 from infra.operator_errors import OperatorError
 from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
@@ -29,12 +29,20 @@ def serve_http(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         _collect_seldom()
         wait_until_free(parts.settings.http, stop)
         try:
-            server = HttpServer(app, parts.settings.http, Introductions(parts.settings.proxies))
+            server = HttpServer(_traced(app, parts), parts.settings.http, Introductions(parts.settings.proxies))
         except OSError as error:
             raise OperatorError(f"cannot listen on {parts.settings.http} for http: {error.strerror}") from error
         host, port = server.address
         ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         uvloop.run(_serve(server, stop, drain_s=parts.settings.drain_seconds))
+
+
+def _traced(app: HttpApp, parts: Parts) -> Application:
+    if parts.tracing is None:
+        return app
+    from infra.traced_http import TracedApp  # it loads OpenTelemetry: only who asked for it pays
+
+    return TracedApp(app, parts.tracing)
 
 
 def _collect_seldom() -> None:

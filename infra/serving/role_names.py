@@ -13,11 +13,14 @@ PROCESSES: tuple[tuple[str, ...], ...] = (
 PATIENT = frozenset({"follower"})
 """The roles that give way to the others: nobody waits for what they do, and it comes in bursts that fill all cores."""
 
+OPERATIONS = "operations"
+"""Played by one of the processes where `LEDGERMAIL_OPERATIONS` says an address; nobody names it."""
+
 ROLES = tuple(role for group in PROCESSES for role in group)
 
 
-def processes(only: Sequence[str] = ()) -> list[tuple[str, ...]]:
-    """The processes to start, for all roles or for some.
+def processes(only: Sequence[str] = (), *, watched: bool = False) -> list[tuple[str, ...]]:
+    """The processes to start, for all roles or for some; where they are `watched` one has a door for that.
 
     Raises:
         ValueError: a role that does not exist.
@@ -27,4 +30,5 @@ def processes(only: Sequence[str] = ()) -> list[tuple[str, ...]]:
         raise ValueError(f"there is no role {unknown[0]!r}: the roles are {', '.join(ROLES)}")
     wanted = set(only) or set(ROLES)
     kept = (tuple(role for role in group if role in wanted) for group in PROCESSES)
-    return [group for group in kept if group]
+    groups = [group for group in kept if group]
+    return [*groups[:-1], (*groups[-1], OPERATIONS)] if watched else groups

@@ -22,6 +22,7 @@ _ROLES = {
     "sender": "infra.serving.roles:send",
     "timers": "infra.serving.roles:keep_time",
     "follower": "infra.serving.following:follow",
+    "operations": "infra.serving.operations_door:serve_operations",
 }
 
 

@@ -72,7 +72,7 @@ class Supervisor:
         self._all_ready = threading.Event()
         self._stopping = threading.Event()
         self._processes = [_Process(roles, self._note) for roles in processes]
-        self._unmendable: set[str] = set()
+        self._told: set[str] = set()
         self._roles = {role for roles in processes for role in roles}
 
     def run(self, on_ready: Callable[[dict[str, str]], None]) -> int:
@@ -102,10 +102,11 @@ class Supervisor:
         self._stopping.set()
 
     def _note(self, said: dict[str, str]) -> None:
-        if (reason := said.get("unmendable")) is not None:
-            if reason not in self._unmendable:  # what troubles all of them is told once
-                self._unmendable.add(reason)
-                self._say(reason)
+        trouble = said.get("unmendable") or said.get("waiting")
+        if trouble is not None:
+            if trouble not in self._told:  # what troubles all of them is told once
+                self._told.add(trouble)
+                self._say(trouble if "unmendable" in said else f"{trouble} (waiting for it)")
             return
         self._ready[said["role"]] = said["address"]
         if self._roles <= self._ready.keys():

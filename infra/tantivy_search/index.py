@@ -16,8 +16,10 @@ from tantivy import Query as IndexQuery
 
 from domain.ids import MailboxId, MessageId
 from domain.search_query import Query as SearchQuery
+from infra.search_generations import paged_messages
+from infra.search_places import read_cursor, write_cursor
 from infra.tantivy_search.freed_memory import give_back
-from infra.tantivy_search.pages import page, read_cursor, write_cursor
+from infra.tantivy_search.pages import page
 from infra.tantivy_search.schema import (
     APPLIED_SEQ,
     CURSOR_OF,
@@ -28,7 +30,7 @@ from infra.tantivy_search.schema import (
     message_document,
     message_key,
 )
-from projections.search import Hits, SearchDocument, SearchUnavailableError
+from projections.search import Hits, MessageMarks, SearchDocument, SearchUnavailableError
 
 WRITER_HEAP_BYTES: Final = 15_000_000  # the least that tantivy takes
 GIVE_BACK_AFTER: Final = 500  # documents
@@ -69,6 +71,10 @@ class TantivyIndex:
         marks = (cursor_document(mailbox_id, seq) for mailbox_id, seq in cursors.items())
         self._commit(stale, chain(documents, marks))
 
+    def relabel(self, marks: Sequence[MessageMarks]) -> Sequence[MessageMarks]:
+        """See `SearchIndex.relabel`: a document is only ever replaced whole."""
+        return marks
+
     def drop_mailbox(self, mailbox_id: MailboxId) -> None:
         """See `SearchIndex.drop_mailbox`. Raises: SearchIndexLockedError."""
         self._commit([(MAILBOX, mailbox_id), (CURSOR_OF, mailbox_id)], [])
@@ -76,6 +82,15 @@ class TantivyIndex:
     def cursor(self, mailbox_id: MailboxId) -> int:
         """See `SearchIndex.cursor`."""
         return _applied_seq(self._searcher(), mailbox_id)
+
+    def cursors(self, mailbox_ids: Sequence[MailboxId]) -> Mapping[MailboxId, int]:
+        """See `WholeIndex.cursors`."""
+        searcher = self._searcher()
+        return {mailbox_id: _applied_seq(searcher, mailbox_id) for mailbox_id in mailbox_ids}
+
+    def messages(self, mailbox_id: MailboxId) -> tuple[set[MessageId], int]:
+        """See `WholeIndex.messages`."""
+        return paged_messages(self, mailbox_id)
 
     def search(self, mailbox_id: MailboxId, query: SearchQuery, *, limit: int = 50, cursor: str | None = None) -> Hits:
         """See `SearchIndex.search`."""

@@ -8,7 +8,7 @@ from domain.ids import MailboxId, MessageId
 from domain.search_query import Query
 from infra.tantivy_search.generations import FIRST_GENERATION, generation_folder, live_generation
 from infra.tantivy_search.index import TantivyIndex
-from projections.search import Hits, SearchDocument, SearchUnavailableError
+from projections.search import Hits, MessageMarks, SearchDocument, SearchUnavailableError
 
 
 class LiveTantivyIndex:
@@ -29,9 +29,29 @@ class LiveTantivyIndex:
         """See `SearchIndex.apply`. Raises: SearchIndexLockedError."""
         self._live().apply(upserts, deletes, cursors)
 
+    def relabel(self, marks: Sequence[MessageMarks]) -> Sequence[MessageMarks]:
+        """See `SearchIndex.relabel`."""
+        return self._live().relabel(marks)
+
     def cursor(self, mailbox_id: MailboxId) -> int:
         """See `SearchIndex.cursor`."""
         return self._live().cursor(mailbox_id)
+
+    def cursors(self, mailbox_ids: Sequence[MailboxId]) -> Mapping[MailboxId, int]:
+        """See `WholeIndex.cursors`."""
+        return self._live().cursors(mailbox_ids)
+
+    def messages(self, mailbox_id: MailboxId) -> tuple[set[MessageId], int]:
+        """See `WholeIndex.messages`."""
+        return self._live().messages(mailbox_id)
+
+    def identity(self) -> str:
+        """See `LiveIndex.identity`: a folder is lost only while nothing runs in it."""
+        return str(live_generation(self.folder))
+
+    def check(self) -> None:
+        """See `LiveIndex.check`."""
+        self._live().cursors([MailboxId("m0")])
 
     def search(self, mailbox_id: MailboxId, query: Query, *, limit: int = 50, cursor: str | None = None) -> Hits:
         """See `SearchIndex.search`."""

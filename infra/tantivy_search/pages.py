@@ -3,25 +3,16 @@
 The index orders by `listed_at` alone, so messages that share a moment are taken as one group and ordered here.
 """
 
-import re
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from tantivy import DocAddress, Searcher
 
 from domain.ids import MailboxId, MessageId
 from domain.search_query import Query
+from infra.search_places import Place
 from infra.tantivy_search.queries import index_query
 from infra.tantivy_search.schema import LISTED_AT, MESSAGE_ID
-from projections.search import SearchCursorInvalidError, SearchTooBroadError
-
-_CURSOR: Final = re.compile(r"(-?\d{1,18})\.([A-Za-z0-9_-]{1,64})", re.ASCII)
-
-
-class Place(NamedTuple):
-    """Where a message stands in the order of the list."""
-
-    listed_at: int
-    message_id: MessageId
+from projections.search import SearchTooBroadError
 
 
 def page(
@@ -40,19 +31,6 @@ def page(
             first = result if after is None else _newest(searcher, mailbox_id, query, after=None, asked=1)
             return found, int(first.count)
         asked *= 2
-
-
-def write_cursor(last: Place) -> str:
-    """The cursor of the page after this place."""
-    return f"{last.listed_at}.{last.message_id}"
-
-
-def read_cursor(cursor: str) -> Place:
-    """The place after which the page begins. Raises: SearchCursorInvalidError."""
-    parts = _CURSOR.fullmatch(cursor)
-    if parts is None:
-        raise SearchCursorInvalidError("this cursor was not given by a search")
-    return Place(int(parts[1]), MessageId(parts[2]))
 
 
 def _newest(searcher: Searcher, mailbox_id: MailboxId, query: Query, *, after: Place | None, asked: int) -> Any:

@@ -33,19 +33,8 @@ from domain.search_query import (
     ReceivedSince,
     SmallerThan,
 )
-from infra.tantivy_search.schema import (
-    ATTACHMENT,
-    FACTS,
-    LISTED_AT,
-    MAILBOX,
-    RECEIVED_AT,
-    SCHEMA,
-    SIZE,
-    UNREAD,
-    fact,
-    integer,
-    tag,
-)
+from infra.search_terms import ATTACHMENT, UNREAD, fact, integer, tag
+from infra.tantivy_search.schema import FACTS, LISTED_AT, MAILBOX, RECEIVED_AT, SCHEMA, SIZE
 
 
 def index_query(mailbox_id: MailboxId, query: Query, *, latest: int | None = None) -> IndexQuery:

@@ -29,7 +29,7 @@ from infra.store.recorder import MailboxRecorder, datastore
 from infra.views.database import Database, reading_pool
 from infra.views.mailbox_facts import MailboxFacts
 from infra.views.message_lists import MessageLists
-from infra.wakes import Announcer
+from infra.wakes import Announcer, PostgresTeller
 from scripts.benchmarks.mails import BLOBS, blob_name
 from scripts.benchmarks.sizes import Sizes
 
@@ -50,7 +50,7 @@ class Store:
         self.url = url
         self._closing = ExitStack()
         self.keys = FileKeys(folder / "keys", folder / "keys" / "master.key")
-        self.announcer = Announcer(url)
+        self.announcer = Announcer(PostgresTeller(url))
         self._closing.callback(self.announcer.close)
         self.lane = Lanes(url, self.keys, on_committed=self.announcer.announce)
         self._closing.callback(self.lane.close)

@@ -181,6 +181,27 @@ def test_processes_that_start_at_once_share_one_server(empty_folder: Path) -> No
     assert not running(urls[0])
 
 
+@as_root
+def test_processes_that_start_at_once_in_a_folder_that_postgres_cannot_reach_share_one_server(
+    empty_folder: Path,
+) -> None:
+    empty_folder.chmod(0o700)
+    before = set(SHARED_FOLDER.glob("postgres-*"))
+    test_processes_that_start_at_once_share_one_server(empty_folder)
+    made = (empty_folder / "postgres").readlink()
+    try:
+        assert not (empty_folder / "postgres.moved").exists()
+        assert [path for path in SHARED_FOLDER.glob("postgres-*") if _says(path, empty_folder)] == [made]
+        assert made not in before
+    finally:
+        shutil.rmtree(made)
+
+
+def _says(home: Path, data_folder: Path) -> bool:
+    name = home / "data-folder"
+    return name.exists() and name.read_text() == f"{data_folder}\n"
+
+
 def test_a_killed_process_holds_nothing_and_its_server_is_adopted(data_folder: Path) -> None:
     with another_process(data_folder) as (process, url):
         before = postmaster(url)
@@ -379,3 +400,32 @@ def test_who_looks_after_a_server_goes_on_after_a_start_that_failed(data_folder:
         looking.join(60)
         assert not looking.is_alive()
     assert not running(url)
+
+
+@as_root
+def test_as_root_data_in_use_is_not_moved_from_under_its_server(data_folder: Path) -> None:
+    with EmbeddedPostgres(data_folder) as postgres:
+        url = postgres.start()
+        data_folder.chmod(0o700)
+        with pytest.raises(PostgresError, match="a process still uses it"):
+            EmbeddedPostgres(data_folder).start()
+        data_folder.chmod(0o711)
+        write(url, "kept")
+
+
+@as_root
+@pytest.mark.parametrize("linked", [False, True], ids=["before the link was made", "before the old folder went"])
+def test_as_root_a_move_that_was_killed_is_put_right(data_folder: Path, *, linked: bool) -> None:
+    with EmbeddedPostgres(data_folder) as postgres:
+        write(postgres.start(), "kept")
+    home, moved = data_folder / "postgres", data_folder / "postgres.moved"
+    elsewhere = data_folder / "elsewhere"
+    if linked:
+        shutil.copytree(home, moved, symlinks=True)
+        home.rename(elsewhere)
+        home.symlink_to(elsewhere)
+    else:
+        home.rename(moved)
+    with EmbeddedPostgres(data_folder) as postgres:
+        assert words(postgres.start()) == ["kept"]
+    assert not moved.exists()

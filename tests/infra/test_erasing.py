@@ -29,6 +29,7 @@ from infra.rebuild import rebuild_mailbox, verify_mailbox
 from infra.search_rebuild import rebuild_search, verify_search
 from infra.search_view import SearchView
 from infra.tantivy_search.live import LiveTantivyIndex, open_live
+from infra.tantivy_search.rebuilding import TantivyGenerations
 from infra.timers import collect_blobs
 from tests.conftest import temporary_data_folder
 from tests.http_house import House, Person, mail, running
@@ -311,6 +312,6 @@ def test_a_rebuild_of_the_rows_or_the_index_brings_nothing_of_an_erased_mailbox_
     finish_all(house, index)
     index.close()
     rebuild_mailbox(house.parts.conninfo, house.parts.reader, hank.mailbox_id)
-    rebuild_search(house.parts.conninfo, folder, house.parts.reader, extract=extracts.extract)
+    rebuild_search(house.parts.conninfo, TantivyGenerations(folder), house.parts.reader, extract=extracts.extract)
     assert differences(house, index, hank.mailbox_id) == []
     assert in_index(index, hank) == 0

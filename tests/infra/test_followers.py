@@ -25,7 +25,7 @@ from infra.search_documents import document
 from infra.search_view import SearchView, forget_lost_cursors
 from infra.store import recorder
 from infra.tantivy_search.live import open_live
-from infra.wakes import Announcer, Listener, heads_in, payloads
+from infra.wakes import Announcer, Listener, PostgresTeller, heads_in, payloads
 from projections.contacts import correspondents
 from tests.system.given_mailbox import GivenMailboxes, given_mailboxes
 from tests.system.random_commands import START_MS, Clock, RandomCommands
@@ -256,7 +256,7 @@ def test_heads_are_announced_and_what_nobody_heard_is_asked_for_after_a_gap(
             gaps.append(1)
             changed.notify_all()
 
-    listener, announcer = Listener(given.url, hear, gap), Announcer(given.url)
+    listener, announcer = Listener(given.url, hear, gap), Announcer(PostgresTeller(given.url))
     try:
         for number in range(1, 4):
             with changed:

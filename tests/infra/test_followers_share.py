@@ -22,7 +22,8 @@ from infra.search_view import SearchView
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.tantivy_search.live import open_live
-from projections.search import SearchDocument
+from infra.tantivy_search.rebuilding import TantivyGenerations
+from projections.search import MessageMarks, SearchDocument
 from tests.system.given_mailbox import GivenMailboxes, given_mailboxes
 from tests.system.writers import BLOB, delivery
 
@@ -198,6 +199,9 @@ class Heaps:
     def cursor(self, mailbox_id: MailboxId) -> int:
         return self.cursors.get(mailbox_id, 0)
 
+    def relabel(self, marks: Sequence[MessageMarks]) -> Sequence[MessageMarks]:
+        return marks
+
 
 def extract(_blob: str) -> ParsedMessage:
     return parse_message(b"Subject: long\r\n\r\n" + TEXT)
@@ -242,7 +246,7 @@ def test_a_step_of_the_search_holds_a_bounded_heap_of_text_however_much_is_behin
 def test_a_rebuild_of_the_search_in_small_heaps_misses_nothing(given: GivenMailboxes, tmp_path: Path) -> None:
     mailbox_id = given.open()
     deliver(given, mailbox_id, 30)
-    rebuilt = rebuild_search(given.url, tmp_path / "search", given.reader, extract=extract)
+    rebuilt = rebuild_search(given.url, TantivyGenerations(tmp_path / "search"), given.reader, extract=extract)
     index = open_live(tmp_path / "search")
     assert (rebuilt.events, index.cursor(mailbox_id)) == (31, 31)
     index.close()

@@ -11,8 +11,9 @@ from psycopg_pool import ConnectionPool
 
 from gateways.queue import QueueUnavailableError
 from infra.gathering import Gathering
-from infra.postgres_queue import PostgresQueue, encoded, queue_depths
-from infra.queue_hints import QueueHints
+from infra.postgres_queue import ATTENDANCE, PostgresQueue, encoded, queue_depths
+from infra.queue_hints import AttendedQueue, QueueHints
+from infra.trail.queue import ToldQueue
 from tests.contracts.queue import Clock, QueueContract, leased, record
 
 
@@ -36,6 +37,20 @@ def queue(pool: ConnectionPool[Any], clock: Clock) -> PostgresQueue:
 
 class TestPostgresQueue(QueueContract):
     pass
+
+
+class TestAttendedQueue(QueueContract):
+    @pytest.fixture
+    def queue(self, pool: ConnectionPool[Any], clock: Clock, module_database_url: str) -> Iterator[AttendedQueue]:
+        hints = QueueHints(module_database_url, "worker")
+        yield AttendedQueue(pool.connection, hints, clock_ms=clock)
+        hints.close()
+
+
+class TestToldQueue(QueueContract):
+    @pytest.fixture
+    def queue(self, pool: ConnectionPool[Any], clock: Clock) -> ToldQueue:
+        return ToldQueue(PostgresQueue(pool.connection, clock_ms=clock))
 
 
 def holders(pool: ConnectionPool[Any]) -> set[str]:
@@ -212,3 +227,30 @@ def test_leases_of_a_worker_that_lives_no_more_end_when_another_one_begins(
     (again,) = leased(queue, "another")
     assert (again.record, again.interruptions) == (given[1], 1)
     living.close()
+
+
+def test_a_worker_whose_connection_was_cut_attends_again_before_it_leases(
+    pool: ConnectionPool[Any], queue: PostgresQueue, module_database_url: str
+) -> None:
+    hints = QueueHints(module_database_url, "worker")
+    attended = AttendedQueue(pool.connection, hints)
+    queue.put(record())
+    assert attended.lease("worker", limit=0, lease_s=60) == []
+    with pool.connection() as connection:
+        cut = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
+            " WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
+        )
+        assert connection.execute(cut, (ATTENDANCE,)).fetchall() == [(True,)]
+    (held,) = attended.lease("worker", limit=10, lease_s=60)
+    assert queue.end_leases_of_the_dead() == 0
+    assert held.interruptions == 0
+    hints.close()
+
+
+def test_a_worker_that_comes_back_waits_for_no_lost_connection_of_its_own(module_database_url: str) -> None:
+    lost, back = QueueHints(module_database_url, "worker"), QueueHints(module_database_url, "worker")
+    lost.attend()
+    back.attend()
+    lost.close()
+    back.close()

@@ -26,6 +26,7 @@ from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.tantivy_search.generations import generations
 from infra.tantivy_search.live import LiveTantivyIndex, open_live
+from infra.tantivy_search.rebuilding import TantivyGenerations
 from tests.post_office import PostOffice, post_office
 
 INBOX = LabelId("INBOX")
@@ -173,6 +174,7 @@ def wait_until_caught_up(filled: Filled, index: LiveTantivyIndex) -> None:
 def test_search_and_contacts_are_rebuilt_under_running_followers(filled: Filled, data_folder: Path) -> None:
     filled.deliver(200)
     folder = data_folder / "search"
+    made = TantivyGenerations(folder)
     index = open_live(folder)
     with following(filled, index), writing(filled):
         wait_until = time.monotonic() + 30
@@ -180,7 +182,7 @@ def test_search_and_contacts_are_rebuilt_under_running_followers(filled: Filled,
             threading.Event().wait(0.01)
         for _again in range(3):
             found_before = index.search(filled.mailbox_id, Query(Everything())).total
-            rebuilt = rebuild_search(filled.office.url, folder, filled.reader, extract=filled.extract)
+            rebuilt = rebuild_search(filled.office.url, made, filled.reader, extract=filled.extract)
             assert index.search(filled.mailbox_id, Query(Everything())).total >= found_before
             with psycopg.connect(filled.office.url, autocommit=True) as connection:
                 rebuild_contacts(connection, filled.reader, filled.mailbox_id)
@@ -198,6 +200,7 @@ def test_search_and_contacts_are_rebuilt_under_running_followers(filled: Filled,
 def test_an_interrupted_rebuild_of_the_search_goes_on_in_the_same_generation(filled: Filled, data_folder: Path) -> None:
     filled.deliver(20)
     folder = data_folder / "search"
+    made = TantivyGenerations(folder)
     open_live(folder).close()
 
     class InterruptedError_(Exception):
@@ -207,9 +210,9 @@ def test_an_interrupted_rebuild_of_the_search_goes_on_in_the_same_generation(fil
         raise InterruptedError_
 
     with pytest.raises(InterruptedError_):
-        rebuild_search(filled.office.url, folder, filled.reader, extract=filled.extract, progress=interrupt)
+        rebuild_search(filled.office.url, made, filled.reader, extract=filled.extract, progress=interrupt)
     assert generations(folder) == [1, 2]
-    rebuilt = rebuild_search(filled.office.url, folder, filled.reader, extract=filled.extract)
+    rebuilt = rebuild_search(filled.office.url, made, filled.reader, extract=filled.extract)
     assert (rebuilt.generation, rebuilt.old_removed, generations(folder)) == (2, True, [2])
     assert open_live(folder).search(filled.mailbox_id, Query(Everything())).total == 20
 
@@ -217,7 +220,8 @@ def test_an_interrupted_rebuild_of_the_search_goes_on_in_the_same_generation(fil
 def test_verification_finds_what_was_altered(filled: Filled, data_folder: Path) -> None:
     first, *_ = filled.deliver(10)
     folder = data_folder / "search"
-    rebuild_search(filled.office.url, folder, filled.reader, extract=filled.extract)
+    made = TantivyGenerations(folder)
+    rebuild_search(filled.office.url, made, filled.reader, extract=filled.extract)
     index = open_live(folder)
     with psycopg.connect(filled.office.url, autocommit=True) as connection:
         rebuild_contacts(connection, filled.reader, filled.mailbox_id)

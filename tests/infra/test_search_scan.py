@@ -8,6 +8,7 @@ import pytest
 from domain.search_query import Everything, Query
 from infra.search_rebuild import rebuild_search, verify_search
 from infra.tantivy_search.live import open_live
+from infra.tantivy_search.rebuilding import TantivyGenerations
 from tests.infra.test_followers import assert_search_agrees, extract, history
 from tests.system.random_commands import RandomCommands
 
@@ -39,7 +40,9 @@ def rebuild(history: RandomCommands, folder: Path, *, interrupted: bool = False)
             raise InterruptedHereError
 
     given = history.given
-    return rebuild_search(given.url, folder, given.reader, extract=extract, progress=progress).events
+    return rebuild_search(
+        given.url, TantivyGenerations(folder), given.reader, extract=extract, progress=progress
+    ).events
 
 
 def test_an_index_agrees_with_the_fold_though_its_making_was_interrupted_and_messages_changed_meanwhile(
@@ -65,7 +68,7 @@ def test_a_message_that_many_events_changed_is_read_once(history: RandomCommands
         read.append(blob)
         return extract(blob)
 
-    rebuild_search(history.given.url, folder, history.given.reader, extract=counted)  # type: ignore[arg-type]
+    rebuild_search(history.given.url, TantivyGenerations(folder), history.given.reader, extract=counted)  # type: ignore[arg-type]
     with psycopg.connect(history.given.url) as connection:
         live = connection.execute("SELECT count(*) FROM messages WHERE destroyed_seq IS NULL").fetchone()
     assert (len(read),) == live

@@ -179,6 +179,58 @@ def test_what_is_no_buckets_name_is_refused(name: str) -> None:
     assert refusal(S3_BUCKET=name).startswith("LEDGERMAIL_S3_BUCKET: must be 3 to 63")
 
 
+def test_kafka_needs_brokers() -> None:
+    assert (load({}).queue, load({}).kafka) == ("postgres", ())
+    assert refusal(QUEUE="kafka") == "LEDGERMAIL_KAFKA: must be set because LEDGERMAIL_QUEUE is kafka"
+    assert load({"LEDGERMAIL_KAFKA": "k1:9092, k2.example.test:9093,[::1]:9094,k1:9092"}).kafka == (
+        "k1:9092",
+        "k2.example.test:9093",
+        "[::1]:9094",
+    )
+    for wrong in ("k1", "k1:", "k1:0", "k1:99999", ","):
+        assert refusal(KAFKA=wrong).startswith("LEDGERMAIL_KAFKA: must ")
+
+
+@pytest.mark.parametrize("prefix", ["a b", "__x", "a/b", "x" * 101])
+def test_what_no_topic_may_begin_with_is_refused(prefix: str) -> None:
+    assert refusal(KAFKA_PREFIX=prefix).startswith("LEDGERMAIL_KAFKA_PREFIX: must be at most 100")
+
+
+def test_what_signs_in_to_kafka_belongs_together(tmp_path: Path) -> None:
+    pem = tmp_path / "cert.pem"
+    pem.write_text("")
+    scram = {"KAFKA_SASL": "SCRAM-SHA-512", "KAFKA_USER": "me"}
+    assert refusal(**scram) == "LEDGERMAIL_KAFKA_PASSWORD: must be set because LEDGERMAIL_KAFKA_SASL is"
+    assert refusal(KAFKA_USER="me") == "LEDGERMAIL_KAFKA_SASL: must be set because LEDGERMAIL_KAFKA_USER is"
+    plain = {"KAFKA_SASL": "PLAIN", "KAFKA_USER": "me", "KAFKA_PASSWORD": "hush"}
+    assert refusal(**plain) == "LEDGERMAIL_KAFKA_TLS: must be yes because PLAIN shows the password"
+    assert refusal(KAFKA_CERT=str(pem)) == "LEDGERMAIL_KAFKA_KEY: must be set because LEDGERMAIL_KAFKA_CERT is"
+    assert refusal(KAFKA_CA=str(pem)).startswith("LEDGERMAIL_KAFKA_TLS: must be yes")
+    secret = {f"LEDGERMAIL_{name}": value for name, value in (scram | {"KAFKA_PASSWORD": "hush"}).items()}
+    assert "hush" not in repr(load(secret))
+
+
+def test_a_cache_in_redis_needs_its_url_and_who_vouches_for_it_a_url_with_tls(tmp_path: Path) -> None:
+    assert load({}).cache == "postgres"
+    assert refusal(CACHE="redis") == "LEDGERMAIL_REDIS: must be set because LEDGERMAIL_CACHE is redis"
+    (ca := tmp_path / "ca.pem").write_text("")
+    plain = refusal(CACHE="redis", REDIS="redis://cache.example.test", REDIS_CA=str(ca))
+    assert plain == "LEDGERMAIL_REDIS_CA: LEDGERMAIL_REDIS must begin with rediss:"
+    load({"LEDGERMAIL_REDIS": "rediss://:word@cache.example.test:6379/0", "LEDGERMAIL_REDIS_CA": str(ca)})
+
+
+@pytest.mark.parametrize(
+    "url", ["cache.example.test", "http://cache.example.test", "redis://", "redis://h/x", "redis://h/0?db=1"]
+)
+def test_what_is_no_url_of_a_redis_is_refused(url: str) -> None:
+    assert refusal(REDIS=url).startswith("LEDGERMAIL_REDIS: must ")
+
+
+def test_no_error_and_no_representation_shows_the_password_of_redis() -> None:
+    assert "secret" not in refusal(REDIS="http://:secret@cache.example.test")
+    assert "secret" not in repr(load({"LEDGERMAIL_REDIS": "redis://:secret@cache.example.test"}))
+
+
 def test_mails_are_archived_later_than_they_become_infrequent() -> None:
     wrong = "LEDGERMAIL_S3_ARCHIVE_DAYS: must be 30 days above LEDGERMAIL_S3_INFREQUENT_DAYS"
     assert refusal(S3_INFREQUENT_DAYS="60", S3_ARCHIVE_DAYS="89") == wrong

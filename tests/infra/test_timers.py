@@ -176,6 +176,7 @@ def all_duties(office: PostOffice, clock: Clock) -> list[Duty]:
         keys=office.keys,
         letters=letters,
         notices=notices,
+        leases=office.queue,
     )
 
 

@@ -1,16 +1,27 @@
-"""Listening for heads in a process that holds more connections than a descriptor set of `select` names."""
+"""Telling of heads by NOTIFY, also to a process that holds more connections than a descriptor set of `select` names."""
 
 import resource
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
 from domain.ids import MailboxId
-from infra.wakes import Announcer, Listener
+from infra.wakes import Announcer, Listener, PostgresTeller
+from tests.contracts.wakes import OpenAnnouncer, OpenListener, WakesContract
 
 DESCRIPTORS = 1100
+
+
+class TestNotify(WakesContract):
+    @pytest.fixture
+    def open_announcer(self, module_database_url: str) -> OpenAnnouncer:
+        return lambda: closing(Announcer(PostgresTeller(module_database_url)))
+
+    @pytest.fixture
+    def open_listener(self, module_database_url: str) -> OpenListener:
+        return lambda hear, gap: closing(Listener(module_database_url, hear, gap))
 
 
 @pytest.fixture
@@ -33,7 +44,7 @@ def test_a_listener_hears_on_a_descriptor_above_a_thousand(database_url: str) ->
         found.extend(heads)
         heard.set()
 
-    listener, announcer = Listener(database_url, hear, listening.set), Announcer(database_url)
+    listener, announcer = Listener(database_url, hear, listening.set), Announcer(PostgresTeller(database_url))
     try:
         assert listening.wait(10)
         announcer.announce([(MailboxId("m1"), 7)])

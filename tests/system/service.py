@@ -19,7 +19,8 @@ from infra.settings import load
 from tests.conftest import temporary_data_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SERVE = (sys.executable, "-m", "infra.command_line", "serve")
+PROGRAM = ("-m", "infra.command_line")
+SERVE = (sys.executable, *PROGRAM, "serve")
 START_S = 60.0
 ROOMY = {
     "LEDGERMAIL_CONNECTIONS_PER_SECOND": "100000",
@@ -65,10 +66,12 @@ class Service:
         settings: Mapping[str, str] | None = None,
         cwd: Path = REPOSITORY,
         before: Sequence[str] = (),
+        python: str = sys.executable,
     ) -> None:
         self.data, self.log = data, log
         self.http, self.smtp, self.lmtp = free_ports(3)
-        self._command = [*before, *SERVE, *arguments]
+        self._program = [python, *PROGRAM]
+        self._command = [*before, *self._program, "serve", *arguments]
         self._cwd = cwd
         ports = {"HTTP": self.http, "SMTP": self.smtp, "LMTP": self.lmtp}
         own = {"LEDGERMAIL_DATA": str(data)} | {f"LEDGERMAIL_{k}": f"127.0.0.1:{v}" for k, v in ports.items()}
@@ -185,11 +188,10 @@ class Service:
 
     def run(self, *arguments: str, within_s: float = 120, text: str = "") -> subprocess.CompletedProcess[str]:
         """Another `ledgermail` command on this installation."""
-        command = [sys.executable, "-m", "infra.command_line", *arguments]
         return subprocess.run(
-            command,
+            [*self._program, *arguments],
             env=self.environment,
-            cwd=REPOSITORY,
+            cwd=self._cwd,
             input=text,
             capture_output=True,
             text=True,

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from infra.embedded_postgres import EmbeddedPostgres
 from tests.conftest import temporary_data_folder
 from tests.system.http_crowd import Commander, Person
 from tests.system.service import REPOSITORY, SERVE, Service, installation, until
@@ -104,7 +106,6 @@ def serve_once(service: Service, *, owner: int) -> None:
         ({"LEDGERMAIL_HTTP": "nowhere"}, "LEDGERMAIL_HTTP: "),
         ({"LEDGERMAIL_RETENTION": "soon"}, "LEDGERMAIL_RETENTION: "),
         ({"LEDGERMAIL_DOMAIN": "example.test"}, "LEDGERMAIL_DOMAIN: no such setting, did you mean LEDGERMAIL_DOMAINS?"),
-        ({"LEDGERMAIL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "the database does not answer: "),
         ({"LEDGERMAIL_DATA": "/etc/hostname/x"}, "LEDGERMAIL_DATA: /etc/hostname/x cannot be made: "),
         ({"LEDGERMAIL_DATA": "/proc/x"}, "LEDGERMAIL_DATA: /proc/x cannot be made: "),
         ({"LEDGERMAIL_DATA": "/etc/hostname"}, "LEDGERMAIL_DATA: /etc/hostname cannot be made: "),
@@ -122,6 +123,50 @@ def test_a_setting_that_cannot_be_used_stops_the_start_with_one_line(settings: d
         assert "Traceback" not in ended.stderr
         assert ended.stdout == ""
         assert service.processes() == {}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("path", "query", "why"), [("/none", "", "does not exist"), ("", "sslmode=x", "invalid sslmode")]
+)
+def test_a_database_that_refuses_or_can_be_none_stops_the_start_with_one_line(
+    postgres_url: str, path: str, query: str, why: str
+) -> None:
+    url = urlsplit(postgres_url)
+    url = url._replace(path=path or url.path, query="&".join(filter(None, (url.query, query))))
+    with installation(settings={"LEDGERMAIL_DATABASE_URL": urlunsplit(url)}) as service:
+        ended = service.run("serve", within_s=60)
+        (line,) = ended.stderr.splitlines()
+        assert line.startswith("ledgermail: the database does not answer: ")
+        assert why in line
+        assert (ended.returncode, ended.stdout, service.processes()) == (1, "", {})
+
+
+@pytest.mark.timeout(120)
+def test_a_database_that_is_not_there_yet_is_named_in_one_line_and_waited_for() -> None:
+    with temporary_data_folder() as folder, EmbeddedPostgres(folder) as postgres:
+        url = postgres.start()
+        postgres.stop()
+        with installation(settings={"LEDGERMAIL_DATABASE_URL": url}) as service:
+            service.launch()
+            until(lambda: "ledgermail: the database does not answer: " in service.said(), within_s=30)
+            postgres.start()
+            service.wait_ready()
+            told = [line for line in service.said().splitlines() if "(waiting for it)" in line]
+            assert len(told) == 1
+            assert service.stop()[0] == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_service_that_waits_for_its_database_stops_at_once_and_other_commands_do_not_wait() -> None:
+    nobody = {"LEDGERMAIL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    with installation(settings=nobody) as service:
+        assert service.run("account", "list").stderr.startswith("ledgermail: the database does not answer: ")
+        service.launch()
+        until(lambda: "(waiting for it)" in service.said(), within_s=30)
+        code, stop_s = service.stop()
+        assert code == 0
+        assert stop_s < STOP_S
 
 
 @pytest.mark.parametrize("command", [("account", "list"), ("migrate",), ("verify",)])

@@ -14,6 +14,7 @@ from gateways.http.event_schema import events_page, public_type
 from infra.delivery_parts import DeliveryParts
 from infra.search_view import SearchView
 from infra.tantivy_search.live import open_live
+from infra.view_states import Telling
 from tests.conftest import temporary_data_folder
 from tests.http_house import House, Person, mail, running
 
@@ -33,6 +34,12 @@ def strict_house(database_url: str) -> Iterator[House]:
         yield found
 
 
+class Ready:
+    """A follower that is."""
+
+    not_ready = None
+
+
 def test_a_process_that_is_to_stop_says_so_first_and_goes_on_answering(strict_house: House) -> None:
     strict_house.app.parts.draining.set()
     answer = strict_house.http.get("/readyz")
@@ -44,6 +51,9 @@ def test_a_process_that_is_to_stop_says_so_first_and_goes_on_answering(strict_ho
 def test_it_lives_and_is_ready_and_measures(house: House, ann: Person) -> None:
     ann.get("/v1/sync")
     assert house.http.get("/healthz").json() == {"status": "ok"}
+    nobody_follows = {"status": "degraded", "failing": ["view contacts", "view search"]}
+    assert house.http.get("/readyz").json() == nobody_follows
+    Telling(house.parts.connect, "f", {"contacts": Ready(), "search": Ready()}).tell()
     assert house.http.get("/readyz").json() == {"status": "ready", "failing": []}
     text = house.http.get("/metrics").text
     for name in ("queue_records", "dead_letters", "append_seconds_count", "sync_seconds_count", "delivery_seconds_sum"):

@@ -16,10 +16,10 @@ from gateways.accounts import (
     SignInThrottledError,
 )
 from infra.accounts.hashing import NOBODYS, PasswordHashing
+from infra.accounts.known_tokens import BELIEVED_S, RememberedTokens
 from infra.accounts.sessions import (
     DAY_MS,
     MAX_SESSIONS,
-    REMEMBERED_S,
     SEEN_EVERY_MS,
     SESSION_MS,
     PostgresSessions,
@@ -45,8 +45,8 @@ def sessions_at(accounts: GivenAccounts, clock: Clock) -> PostgresSessions:
         accounts.credentials,
         accounts.unfinished,
         accounts.lane,
+        known=RememberedTokens(clock_s=clock.s),
         clock_ms=clock.ms,
-        clock_s=clock.s,
     )
 
 
@@ -136,14 +136,14 @@ def test_a_session_ended_here_is_ended_here_at_once(accounts: GivenAccounts) -> 
 def test_a_session_ended_here_is_ended_in_another_process_within_a_second(
     accounts: GivenAccounts, other_process: GivenAccounts
 ) -> None:
-    assert REMEMBERED_S < 1
+    assert BELIEVED_S < 1
     accounts.given("far@example.test")
     signed_in = accounts.sign_in("far@example.test")
     clock = Clock()
     elsewhere = sessions_at(other_process, clock)
     assert elsewhere.authenticate(signed_in.token) is not None
     accounts.sessions.end_session(signed_in.account.account_id, signed_in.session_id)
-    clock.seconds += REMEMBERED_S
+    clock.seconds += BELIEVED_S
     assert elsewhere.authenticate(signed_in.token) is None
 
 
@@ -155,7 +155,7 @@ def test_what_is_remembered_is_answered_without_the_database(accounts: GivenAcco
     before = sessions.authenticate(signed_in.token)
     accounts.rows("UPDATE accounts SET role = 'auditor' WHERE account_id = %s RETURNING 1", account.account_id)
     assert sessions.authenticate(signed_in.token) is before
-    clock.seconds += REMEMBERED_S
+    clock.seconds += BELIEVED_S
     assert sessions.authenticate(signed_in.token).role == "auditor"
 
 

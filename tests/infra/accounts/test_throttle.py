@@ -12,22 +12,17 @@ from gateways.accounts import (
     CredentialsInvalidError,
     SignInThrottledError,
 )
-from infra.accounts.throttle import ACCOUNT, NETWORK, Bucket, SignInThrottle
+from infra.accounts.failure_counts import PostgresBuckets
+from infra.accounts.throttle import ACCOUNT, NETWORK, SignInThrottle
+from infra.buckets import Bucket
+from tests.contracts.buckets import Clock
 from tests.infra.accounts.given_accounts import GivenAccounts
 
 _networks = (f"198.51.100.{n}" for n in count(1))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_ms = 1_000_000_000
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
 def throttle_of(accounts: GivenAccounts, clock: Clock, **buckets: Bucket) -> SignInThrottle:
-    return SignInThrottle(accounts.connect, clock_ms=clock, **buckets)
+    return SignInThrottle(PostgresBuckets(accounts.connect, clock_ms=clock), **buckets)
 
 
 def fail(throttle: SignInThrottle, address: str, network: str) -> None:

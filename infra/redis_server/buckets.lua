@@ -1,0 +1,25 @@
+-- Leaky buckets: each holds when (ms) it is empty again, and lives no longer than until then.
+-- KEYS: the buckets. ARGV: now (ms; 0: by this clock), then for each bucket how much it holds, the ms in which it loses
+-- one, and how many to add; to take them back, fewer than none.
+-- Answers how many ms to wait until all of them have room, and nothing was added; or 0, then what is in each, in ms.
+local now = tonumber(ARGV[1])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local answer, wait = {0}, 0
+for i, bucket in ipairs(KEYS) do
+  local most, interval, more = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  local filled = math.max(tonumber(redis.call('GET', bucket) or 0) - now, 0) + more * interval
+  if more > 0 then wait = math.max(wait, filled - most * interval) end
+  answer[i + 1] = math.max(filled, 0)
+end
+if wait > 0 then return {wait} end
+for i, bucket in ipairs(KEYS) do
+  if answer[i + 1] > 0 then
+    redis.call('SET', bucket, string.format('%.0f', now + answer[i + 1]), 'PX', string.format('%.0f', answer[i + 1]))
+  else
+    redis.call('DEL', bucket)
+  end
+end
+return answer

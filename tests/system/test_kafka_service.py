@@ -1,0 +1,97 @@
+"""The service on Kafka: processes side by side finish one backlog, some of them killed or stopped meanwhile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.kafka.parts import KafkaParts
+from tests.conftest import temporary_data_folder
+from tests.kafka_servers import fresh_kafka, kafka_variables
+from tests.system.http_crowd import Person
+from tests.system.service import Service, installation, until
+from tests.system.service_checks import assert_each_mail_is_there_once, assert_logs_hold, wait_until_settled
+from tests.system.smtp_crowd import Sender
+
+pytestmark = pytest.mark.servers
+STOP_S = 10.0
+
+
+@pytest.fixture
+def variables() -> dict[str, str]:
+    return kafka_variables(partitions=6)
+
+
+@pytest.fixture
+def kafka(variables: dict[str, str]) -> Iterator[KafkaParts]:
+    with fresh_kafka(variables) as parts:
+        yield parts
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with temporary_data_folder() as folder:
+        yield folder / "data"
+
+
+def correspondence(service: Service, person: Person) -> int:
+    """How many mails the view that follows counted for a mailbox."""
+    with service.parts() as parts, parts.connect() as connection:
+        entry = parts.directory.find(person.address)
+        assert entry is not None
+        query = "SELECT coalesce(sum(received), 0) FROM correspondents WHERE mailbox_id = %s"
+        row = connection.execute(query, (entry.mailbox_id,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.timeout(300)
+def test_two_of_delivery_and_followers_finish_a_backlog_though_one_is_killed_and_one_is_stopped(
+    kafka: KafkaParts, variables: dict[str, str], data: Path
+) -> None:
+    only = ("--only", "delivery,follower")
+    with (
+        installation(data, settings=variables) as first,
+        installation(data, settings=variables, arguments=only) as second,
+    ):
+        first.start()
+        second.start()
+        people = [Person(first.url, f"person{n}@example.test") for n in range(4)]
+        senders = [Sender(first.smtp, f"s{n}", [person.address]).start() for n, person in enumerate(people)]
+        until(lambda: all(len(one.acknowledged) > 20 for one in senders), within_s=60, what="mail comes in")
+        assert first.kill_child("delivery")
+        assert second.kill_child("follower")
+        until(lambda: all(len(one.acknowledged) > 60 for one in senders), within_s=60, what="more mail comes in")
+        code, stop_s = second.stop()
+        assert code == 0
+        assert stop_s < STOP_S
+        for sender in senders:
+            sender.finish(30)
+        until(lambda: kafka.backlog.records() == 0, within_s=60, what="nothing waits in Kafka")
+        wait_until_settled(first)
+        delivered = [assert_each_mail_is_there_once(person, senders) for person in people]
+        assert [correspondence(first, person) for person in people] == delivered
+        assert assert_logs_hold(first) > sum(delivered)
+        listed = first.run("queue", "list").stdout
+        assert listed.startswith("0 waiting, 0 dead letters\n0 in Kafka")
+        assert first.stop()[0] == 0
+
+
+@pytest.mark.timeout(120)
+def test_migrate_makes_the_topics_and_says_so_once(variables: dict[str, str], data: Path) -> None:
+    with installation(data, settings=variables) as service:
+        made = service.run("migrate").stdout.splitlines()
+        prefix = variables["LEDGERMAIL_KAFKA_PREFIX"]
+        topics = [f"topic {prefix}{name}" for name in ("incoming_emails", "mailbox_events", "outgoing_emails")]
+        assert [line for line in made if line.startswith("topic ")] == topics
+        assert service.run("migrate").stdout == "the database is up to date\n"
+    with fresh_kafka(variables):
+        pass  # takes them away
+
+
+def test_brokers_that_are_not_there_stop_migrate_with_one_line(variables: dict[str, str], data: Path) -> None:
+    nowhere = variables | {"LEDGERMAIL_KAFKA": "127.0.0.1:1"}
+    with installation(data, settings=nowhere) as service:
+        ended = service.run("migrate")
+    assert ended.returncode == 1
+    assert [line[:18] for line in ended.stderr.splitlines()] == ["ledgermail: Kafka:"]
