@@ -32,7 +32,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080 2525 2424
 STOPSIGNAL SIGTERM
-# Of containers that serve HTTP; those that do not switch it off, and end when what they do cannot go on.
+# Of containers that serve HTTP; those that do not answer it at LEDGERMAIL_OPERATIONS.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
 ENTRYPOINT ["ledgermail"]

@@ -74,7 +74,10 @@ class HttpServer:
 
     async def run(self) -> None:
         """Serve until `stop`; then whoever waits is answered, and what is under way is finished."""
-        await self._server.serve(sockets=[self._socket])
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._introductions.close()
 
     def drain(self) -> None:
         """Say in `/readyz` that `stop` comes soon, so that a proxy sends its clients elsewhere."""
@@ -83,7 +86,6 @@ class HttpServer:
     def stop(self, *, within_s: float) -> None:
         """Take no new connection and drain; after so many seconds what is still under way is cut off."""
         self._app.parts.waiters.close()
-        self._introductions.close()
         self._server.config.timeout_graceful_shutdown = max(1, int(within_s))
         self._server.should_exit = True
 

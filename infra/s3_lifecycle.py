@@ -11,11 +11,12 @@ OWN = "ledgermail-"
 """What our rules' ids begin with: all others are the operator's and stay."""
 UNFINISHED_DAYS = 2
 _NO_RULES = "NoSuchLifecycleConfiguration"
-_CANNOT = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
+_OUTAGE_STATUS = 500
+_NOT_IMPLEMENTED = 501
 
 
-def set_lifecycle(bucket: Bucket, *, infrequent_days: int, archive_days: int) -> bool:
-    """Our rules are there, beside those of others; false where the server knows no such rules. Safe to repeat.
+def set_lifecycle(bucket: Bucket, *, infrequent_days: int, archive_days: int) -> str | None:
+    """Our rules are there, beside those of others; or the server's own words for why it takes none. Safe to repeat.
 
     Days since the object was made; 0 for never.
 
@@ -26,12 +27,13 @@ def set_lifecycle(bucket: Bucket, *, infrequent_days: int, archive_days: int) ->
         configuration: Any = {"Rules": wanted}
         bucket.client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration=configuration)
     except ClientError as error:
-        if code_of(error) in _CANNOT:
-            return False
-        raise translated(error) from error
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status >= _OUTAGE_STATUS and status != _NOT_IMPLEMENTED:
+            raise translated(error) from error
+        return " ".join(str(error).split())
     except BotoCoreError as error:
         raise S3UnavailableError(f"S3 does not answer: {error}") from error
-    return True
+    return None
 
 
 def rules(*, infrequent_days: int, archive_days: int) -> list[dict[str, Any]]:

@@ -48,8 +48,8 @@ class S3Parts:
         endpoint = self._settings.s3_public_endpoint or self._settings.s3_endpoint
         return S3Transfers(self._blobs_bucket, blobs, dataclasses.replace(self._server, endpoint=endpoint))
 
-    def set_lifecycle(self) -> bool:
-        """The bucket of the blobs moves old mails to cheaper storage from now on; false where its server cannot.
+    def set_lifecycle(self) -> str | None:
+        """The bucket of the blobs moves old mails to cheaper storage from now on; or why its server does not take that.
 
         Raises: OperatorError
         """
@@ -59,7 +59,7 @@ class S3Parts:
                 bucket, infrequent_days=settings.s3_infrequent_days, archive_days=settings.s3_archive_days
             )
         except S3UnavailableError as error:
-            raise OperatorError(f"the S3 bucket {bucket.name!r} takes no lifecycle rules: {error}") from error
+            raise OperatorError(f"the S3 bucket {bucket.name!r} cannot be used: {error}") from error
 
     def keys(self, master_key_file: Path) -> S3Keys:
         """The mailboxes' keys.

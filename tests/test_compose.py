@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.settings import PREFIX, Settings, load
 from scripts.stack_servers import kafka, opensearch, redis, s3
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,39 @@ def test_the_servers_are_those_of_the_stack_in_the_same_versions() -> None:
     assert images["opensearch"] == f"opensearchproject/opensearch:{'.'.join(runner.split('.')[:3])}"
     assert images["s3"] == f"versity/versitygw:{s3.MODULE.rpartition('@')[2]}"
     assert images["redis"] == f"valkey/valkey:{valkey[1]}"
+
+
+GIVEN = {"POSTGRES_PASSWORD": "pw", "REDIS_PASSWORD": "pw", "S3_SECRET_KEY": "pw", "S3_ACCESS_KEY": "us"}
+GIVEN |= {
+    "S3_ENDPOINT": "https://s3.example.test",
+    "S3_PUBLIC_ENDPOINT": "https://files.example.test",
+    "S3_BUCKET": "b-1",
+}
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    """As ledgermail reads what Compose makes of it."""
+    found = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    while any("${" in value for value in found.values()):  # one may stand within another
+        found = {name: re.sub(r"\$\{(\w+)(?::([-?])([^{}]*))?\}", put, value) for name, value in found.items()}
+    return load(found)
+
+
+def put(variable: re.Match[str]) -> str:
+    name, kind, default = variable.groups()
+    return GIVEN.get(name, default) if kind == "-" else GIVEN[name]
+
+
+@pytest.mark.parametrize("name", ["migrate", "buckets", "http1", "http2", "smtp1", "smtp2", "work", "follower"])
+def test_every_ledgermail_can_read_its_settings(name: str) -> None:
+    trial = services("compose.yaml")[name]["environment"]
+    production = trial | services("compose.production.yaml")[name]["environment"]
+    for environment in (trial, production):
+        found = settings_of(environment)
+        parts = (found.queue, found.search, found.cache, found.blobs, found.keys)
+        assert parts == ("kafka", "opensearch", "redis", "s3", "s3")
+    assert settings_of(trial).s3_endpoint == "http://s3:7070"
+    assert settings_of(production).s3_endpoint == "https://s3.example.test"
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -7,6 +7,7 @@ import msgspec
 from domain.ids import new_id
 from domain.times import DAY_MS, rfc3339
 from gateways.http.composing import now_ms
+from gateways.http.downloads import safe_type
 from gateways.http.operations import Answer, Call, Operation, as_json
 from gateways.http.ports import Upload
 from gateways.http.problems import ProblemError
@@ -99,8 +100,9 @@ def _take(call: Call[Any, Any], upload: Upload) -> None:
 
 def _address(call: Call[Any, Any], upload: Upload) -> UploadAddress:
     if (transfers := call.parts.transfers) is not None:
+        kind, _ = safe_type(upload.content_type.partition(";")[0].rstrip(), inline=False)
         place = transfers.upload_address(
-            upload.upload_id, content_type=upload.content_type, size=upload.size, sha256=upload.expected_sha256
+            upload.upload_id, content_type=kind, size=upload.size, sha256=upload.expected_sha256
         )
         return UploadAddress("PUT", place.url, place.headers, rfc3339(place.expires * 1000))
     address = signed(call.parts.settings.secret, "PUT", f"/v1/uploads/{upload.upload_id}")

@@ -57,10 +57,11 @@ def _topics_made(settings: Settings) -> list[str]:
 def _set_lifecycle(settings: Settings) -> None:
     from infra.s3_parts import S3Parts  # its client takes 0.2 s to import: only who uses it pays
 
-    if S3Parts(settings).set_lifecycle():
+    reason = S3Parts(settings).set_lifecycle()
+    if reason is None:
         typer.echo("the lifecycle rules of the blobs' bucket are set")
     else:
         sys.stderr.write(
-            "ledgermail: this S3 server knows no lifecycle rules: old mails stay where they are, unfinished uploads are"
-            " taken away at each start\n"
+            f"ledgermail: this S3 server takes no lifecycle rules: {reason}; old mails stay where they are, unfinished"
+            " uploads are taken away at each start\n"
         )

@@ -93,7 +93,7 @@ def test_an_archive_that_cannot_be_asked_is_an_outage(speaker: Speaker, tmp_path
 def test_our_lifecycle_rules_replace_ours_and_leave_the_operators(speaker: Speaker) -> None:
     found = f"<LifecycleConfiguration {XMLNS}>{THEIRS}{OLD}</LifecycleConfiguration>"
     speaker.answers = {"GET lifecycle": (200, found)}
-    assert set_lifecycle(speaker.bucket, infrequent_days=30, archive_days=365)
+    assert not set_lifecycle(speaker.bucket, infrequent_days=30, archive_days=365)
     name, body = speaker.asked[-1]
     assert (name, body.count("<ID>")) == ("PUT lifecycle", 3)
     assert "<ID>theirs</ID>" in body
@@ -105,16 +105,27 @@ def test_our_lifecycle_rules_replace_ours_and_leave_the_operators(speaker: Speak
 
 def test_no_mail_is_moved_where_the_days_are_zero(speaker: Speaker) -> None:
     speaker.answers = {"GET lifecycle": (404, refusal("NoSuchLifecycleConfiguration"))}
-    assert set_lifecycle(speaker.bucket, infrequent_days=0, archive_days=0)
+    assert not set_lifecycle(speaker.bucket, infrequent_days=0, archive_days=0)
     assert "emails/" not in speaker.asked[-1][1]
-    assert set_lifecycle(speaker.bucket, infrequent_days=0, archive_days=90)
+    assert not set_lifecycle(speaker.bucket, infrequent_days=0, archive_days=90)
     assert "STANDARD_IA" not in speaker.asked[-1][1]
 
 
-def test_a_server_without_lifecycle_rules_is_told_apart_from_one_that_refuses(speaker: Speaker) -> None:
-    speaker.answers = {"GET lifecycle": (501, refusal("NotImplemented"))}
-    assert not set_lifecycle(speaker.bucket, infrequent_days=30, archive_days=365)
-    speaker.answers = {"GET lifecycle": (403, refusal("AccessDenied"))}
+@pytest.mark.parametrize(
+    ("status", "code"), [(501, "NotImplemented"), (403, "AccessDenied"), (400, "InvalidStorageClass")]
+)
+def test_a_server_that_does_not_take_the_rules_is_quoted(speaker: Speaker, status: int, code: str) -> None:
+    for asked in ("GET lifecycle", "PUT lifecycle"):
+        speaker.answers = {"GET lifecycle": (404, refusal("NoSuchLifecycleConfiguration"))}
+        speaker.answers |= {asked: (status, refusal(code))}
+        reason = set_lifecycle(speaker.bucket, infrequent_days=30, archive_days=365)
+        assert reason is not None
+        assert code in reason
+        assert "\n" not in reason
+
+
+def test_rules_that_could_not_be_set_in_an_outage_are_no_answer(speaker: Speaker) -> None:
+    speaker.answers = {"GET lifecycle": (503, refusal("SlowDown"))}
     with pytest.raises(S3UnavailableError):
         set_lifecycle(speaker.bucket, infrequent_days=30, archive_days=365)
 

@@ -180,6 +180,20 @@ def test_an_address_of_the_store_ends_when_it_says(ann: Person, monkeypatch: pyt
     assert datetime.now(UTC) >= ends - timedelta(seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("announced_as", "bound"),
+    [
+        ("text/plain; charset=utf-8", "text/plain"),
+        ("Text/Calendar", "text/calendar"),
+        ("text/plain\r\nX-Evil: 1", "application/octet-stream"),
+        ("text/plainé", "application/octet-stream"),
+    ],
+)
+def test_a_type_is_bound_without_what_no_header_field_could_bear(ann: Person, announced_as: str, bound: str) -> None:
+    upload = completed(ann, content_type=announced_as)
+    assert upload["upload"]["headers"] == {"Content-Type": bound}
+
+
 def test_the_address_of_an_attachment_is_good_for_an_hour(house: House, ann: Person) -> None:
     location = house.http.get(attached(ann, completed(ann))["url"]).headers["location"]
     assert "X-Amz-Expires=3600&" in location
@@ -288,5 +302,5 @@ def test_migrate_says_clearly_that_this_server_knows_no_lifecycle_rules(
     with installation(settings=mine) as service:
         said = service.run("migrate")
     assert said.returncode == 0
-    assert "knows no lifecycle rules" in said.stderr
+    assert "takes no lifecycle rules: An error occurred (NotImplemented)" in said.stderr
     assert "Traceback" not in said.stderr

@@ -45,14 +45,14 @@ class Site:
 
 
 @contextmanager
-def running_site(database_url: str, folder: Path) -> Iterator[Site]:
+def running_site(database_url: str, folder: Path, **settings: str) -> Iterator[Site]:
     """The installation, until the block ends."""
     environ = {
         "LEDGERMAIL_DATA": str(folder),
         "LEDGERMAIL_DATABASE_URL": database_url,
         "LEDGERMAIL_UNDO_SECONDS": "2",
         "LEDGERMAIL_REGISTRATION": "open",
-    }
+    } | settings
     stop = threading.Event()
     with Parts(load(environ)) as parts, ExitStack() as closing:
         parts.ensure_operator()
