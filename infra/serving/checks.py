@@ -20,7 +20,7 @@ def add_checks(parts: Parts) -> None:
     parts.checks.add("keys", parts.keys.check)
     parts.checks.add("blobs", parts.check_blobs)
     if parts.kafka is not None:
-        parts.checks.add("queue", parts.kafka.check)
+        parts.checks.add("queue", parts.kafka.check, needed=False)  # HTTP goes on, and SMTP answers 451 by itself
     if parts.redis is not None:
         parts.checks.add("cache", parts.redis.server.check, needed=False)
     for view in following_views(parts):
