@@ -91,7 +91,7 @@ class DeliveryParts:
         hints.attend()
         self.queue.end_leases_of_the_dead()
         return DeliveryWorker(
-            queue=ToldQueue(AttendedQueue(self._parts.connect, hints)),
+            queue=ToldQueue(AttendedQueue(self.queue, hints)),
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
             appender=ToldAppender(TimedAppender(self._parts.lane)),

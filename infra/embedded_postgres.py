@@ -155,8 +155,13 @@ def _ensure_database(socket: Path) -> bool:
     except psycopg.OperationalError:  # it is starting, recovering or going down: the caller looks again
         return False
     with connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        try:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        except psycopg.OperationalError:
+            if not connection.broken:
+                raise
+            return False  # it was killed in the middle of it: the caller looks again
     return True
 
 

@@ -19,11 +19,10 @@ from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
-from infra.gauges import DatabaseGauges
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.postgres_queue import Connect
-from infra.serving.checks import FOLLOWING_VIEWS, add_checks
+from infra.serving.checks import add_checks, gauges_of
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
@@ -99,12 +98,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         suggestions=views.suggestions,
         waiters=waiters,
         tokens=tokens,
-        gauges=DatabaseGauges(
-            parts.connect,
-            parts.checks,
-            FOLLOWING_VIEWS,
-            elsewhere=None if parts.kafka is None else parts.kafka.backlog.records,
-        ),
+        gauges=gauges_of(parts),
         checks=parts.checks,
         outages=OUTAGES,
         full=(psycopg.errors.DiskFull,),

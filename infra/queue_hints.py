@@ -6,14 +6,15 @@ timers look next (`PostgresQueue.end_leases_of_the_dead`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from gateways.queue import Leased
-from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL, Connect, PostgresQueue
+from gateways.queue import Leased, Queue
+from infra.passing_queue import PassingQueue
+from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL
 
 PROBED = (
     "SELECT set_config('tcp_keepalives_' || name, value, false)"
@@ -69,11 +70,11 @@ class QueueHints:
         return self._connection
 
 
-class AttendedQueue(PostgresQueue):
+class AttendedQueue(PassingQueue):
     """The queue of one worker, who attends whenever it leases: what it holds is taken for nobody else's."""
 
-    def __init__(self, connect: Connect, hints: QueueHints, *, clock_ms: Callable[[], int] | None = None) -> None:
-        super().__init__(connect, clock_ms=clock_ms)
+    def __init__(self, queue: Queue, hints: QueueHints) -> None:
+        super().__init__(queue)
         self._hints = hints
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:

@@ -30,10 +30,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Following(NamedTuple):
-    """Who follows, by what is followed for, and who wakes them."""
+    """Who follows, by what is followed for, and who wakes them; `publisher` is one who follows in order to wake."""
 
     followers: dict[str, Follower[Any]]
     wakers: list[tuple[str, Run]]
+    publisher: dict[str, Follower[Any]]
 
 
 def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
@@ -44,7 +45,7 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         lost.look()
         views = [ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)), ToldView(ContactsView())]
         following = _woken_by_kafka(parts, views, closing) if parts.kafka else _woken_by_postgres(parts, views)
-        telling = Telling(parts.connect, new_id("f"), following.followers)
+        telling = Telling(parts.connect, new_id("f"), following.followers | following.publisher)
         runs = [*following.wakers, ("telling", telling.run)]
         runs += [(f"follower {name}", follower.run) for name, follower in following.followers.items()]
         _run_all(runs, lost, stop, ready)
@@ -52,7 +53,7 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
 
 def _woken_by_postgres(parts: Parts, views: Sequence[FollowingView]) -> _Following:
     followers = {view.name: Follower(parts.conninfo, parts.reader, view) for view in views}
-    return _Following(followers, [("dispatcher", Dispatcher(parts.conninfo, list(followers)).run)])
+    return _Following(followers, [("dispatcher", Dispatcher(parts.conninfo, list(followers)).run)], {})
 
 
 def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitStack) -> _Following:
@@ -79,7 +80,8 @@ def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitS
             followers[view.name] = member
     dispatcher = Dispatcher(parts.conninfo, [events.name, *sorted(written_by_one)])
     publish = partial(publishing.run, poll_s=PUBLISH_POLL_S, gather_s=PUBLISH_GATHER_S)
-    return _Following(followers, [("dispatcher", dispatcher.run), ("publisher", publish)])
+    wakers: list[tuple[str, Run]] = [("dispatcher", dispatcher.run), ("publisher", publish)]
+    return _Following(followers, wakers, {events.name: publishing})
 
 
 def _run_all(runs: Sequence[tuple[str, Run]], lost: "LostIndex", stop: threading.Event, ready: Ready) -> None:

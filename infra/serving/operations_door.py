@@ -14,9 +14,8 @@ from gateways.http.metrics import CONTENT_TYPE, Metrics
 from gateways.http.ports import Checks
 from gateways.http.shapes import Health
 from infra.composition import Parts
-from infra.gauges import DatabaseGauges
 from infra.operator_errors import OperatorError
-from infra.serving.checks import FOLLOWING_VIEWS, add_checks
+from infra.serving.checks import add_checks, gauges_of
 from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
 
@@ -29,7 +28,7 @@ def serve_operations(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     address = parts.settings.operations
     assert address is not None  # without it the role is not played
     add_checks(parts)
-    metrics = Metrics(DatabaseGauges(parts.connect, parts.checks, FOLLOWING_VIEWS))
+    metrics = Metrics(gauges_of(parts))
     wait_until_free(address, stop)
     try:
         server = _Server((address.host, address.port), _Answering)

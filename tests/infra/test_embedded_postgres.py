@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -429,3 +430,23 @@ def test_as_root_a_move_that_was_killed_is_put_right(data_folder: Path, *, linke
     with EmbeddedPostgres(data_folder) as postgres:
         assert words(postgres.start()) == ["kept"]
     assert not moved.exists()
+
+
+def test_a_server_that_is_killed_between_the_connection_and_its_first_question_is_started_again(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, to_come = psycopg.connect, [True]
+    with EmbeddedPostgres(data_folder) as postgres:
+
+        def connect_and_die(*arguments: Any, **options: Any) -> Any:
+            connection = connect(*arguments, **options)
+            if to_come:
+                to_come.pop()
+                postgres.kill()
+            return connection
+
+        monkeypatch.setattr(psycopg, "connect", connect_and_die)
+        url = postgres.start()
+        with connect(url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert to_come == []

@@ -86,6 +86,13 @@ def test_a_views_lag_is_the_age_of_the_oldest_event_that_it_lacks(connect: Conne
     assert found[("follower_lag_events", "search")] == 2
 
 
+def test_a_view_that_nobody_was_woken_for_lags_all_the_same(connect: Connect) -> None:
+    with connect() as connection:
+        given_events(connection, "m1", NOW_MS - 80_000, NOW_MS - 7_000)
+        connection.execute("INSERT INTO followers (view, mailbox_id, applied_seq) VALUES ('search', 'm1', 1)")
+    assert read(connect)[("follower_lag_seconds", "search")] == 7
+
+
 def test_a_parked_mailbox_is_counted_and_makes_no_lag_in_seconds(connect: Connect) -> None:
     with connect() as connection:
         given_events(connection, "m1", NOW_MS - 80_000)
