@@ -26,7 +26,6 @@ from infra.kafka.member import GroupMember
 from infra.kafka.publisher import MAX_RECORD_BYTES, Publisher
 from infra.postgres_queue import Connect, PostgresQueue, encoded
 
-FETCH_S = 0.05
 LONGEST_FETCH_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -114,17 +113,14 @@ class KafkaQueue:
         """First those whose lease has ended in this process, then such as nobody had."""
         ended = [held for held in self._held.values() if held.until_ms <= self._clock_ms()]
         leased += [held.lease(until_ms) for held in ended[: limit - len(leased)]]
-        until = time.monotonic() + LONGEST_FETCH_S
-        while len(leased) < limit and self._fetch(limit - len(leased), until):
+        while len(leased) < limit and self._fetch(limit - len(leased)):
             leased += [held.lease(until_ms) for held in self._handed_out(limit - len(leased))]
         self._member.trim_now_and_then()
 
-    def _fetch(self, most: int, until: float) -> bool:
-        """Whether there are records to hand out; asks until one comes, all that lies there was polled, or `until`."""
-        while not self._came and time.monotonic() < until:
-            self._came.extend(self._member.poll(FETCH_S, most=most))
-            if not self._came and self._member.is_caught_up():
-                break
+    def _fetch(self, most: int) -> bool:
+        """Whether there are records to hand out."""
+        if not self._came:
+            self._came.extend(self._member.fetch(most=most, patience_s=LONGEST_FETCH_S))
         return bool(self._came)
 
     def _handed_out(self, most: int) -> list[Held]:

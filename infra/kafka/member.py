@@ -22,6 +22,7 @@ COMMIT_MS = 3_000
 CLOSE_MS = 3_000
 ASK_MS = 1_000
 JOIN_POLL_S = 0.1
+FETCH_S = 0.05
 TRIM_EVERY_S = 30.0
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,17 @@ class GroupMember:
         """
         early, self._early = self._early[:most], self._early[most:]
         return early or self._polled(timeout_s, most=most)
+
+    def fetch(self, *, most: int, patience_s: float) -> Sequence[Taken]:
+        """Records that lie there now; none only where all was polled, or after `patience_s`.
+
+        Raises: KafkaUnavailableError.
+        """
+        until = time.monotonic() + patience_s
+        while not (found := self.poll(FETCH_S, most=most)):
+            if self.is_caught_up() or time.monotonic() > until:
+                break
+        return found
 
     def _polled(self, timeout_s: float, *, most: int) -> list[Taken]:
         with told_as_unavailable():

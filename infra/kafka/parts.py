@@ -6,12 +6,13 @@ from infra.kafka.backlog import Backlog
 from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError, quiet_client
 from infra.kafka.incoming import KafkaQueue
 from infra.kafka.member import GroupMember
+from infra.kafka.outgoing import KafkaOutgoing
 from infra.kafka.publisher import Publisher
 from infra.kafka.topics import Topics
 from infra.postgres_queue import Connect
 from infra.settings import Settings
 
-DELIVERY = "delivery"
+DELIVERY, RELAY = "delivery", "relay"
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +34,11 @@ class KafkaParts:
             member=GroupMember(self.cluster, self.topics.incoming, self.topics.group(DELIVERY)),
             connect=connect,
         )
+
+    def outgoing(self) -> KafkaOutgoing:
+        """What is due to leave. Its maker closes it."""
+        member = GroupMember(self.cluster, self.topics.outgoing, self.topics.group(RELAY))
+        return KafkaOutgoing(topic=self.topics.outgoing, publisher=self.publisher, member=member)
 
     def following(self, view: str) -> GroupMember:
         """A member of a view's group, to read what was appended. Its maker closes it."""
