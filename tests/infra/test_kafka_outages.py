@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from gateways.queue import QueueUnavailableError
 from gateways.reception import TemporarilyUnavailableError
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.kafka.cluster import KafkaUnavailableError
+from infra.kafka.in_hand import Taken
+from infra.kafka.member import GroupMember
 from infra.operator_errors import OperatorError
 from infra.settings import load
 from tests.kafka_servers import OwnKafka, own_kafka
@@ -101,6 +104,26 @@ def test_mail_goes_the_whole_way_and_nothing_of_it_stays_behind(parts: Parts) ->
         assert connection.execute("SELECT count(*) FROM queue_records").fetchone() == (0,)
         query = "SELECT count(*) FROM blob_references WHERE holder LIKE 'queue:%'"
         assert connection.execute(query).fetchone() == (0,)
+
+
+def test_every_record_that_lies_there_twice_is_delivered_once(parts: Parts) -> None:
+    post, worker = DeliveryParts(parts), DeliveryParts(parts).worker()
+    assert parts.kafka is not None
+    accept(post, *range(30))
+    topic = parts.kafka.topics.incoming
+    reader = GroupMember(parts.kafka.cluster, topic, parts.kafka.topics.group("reader"))
+    assert reader.join(threading.Event(), patience_s=30)
+    lying: list[Taken] = []
+    while len(lying) < 30:
+        lying += reader.fetch(most=100, patience_s=5)
+    reader.close()
+    again = [((taken.key or b"").decode(), taken.value or b"") for taken in lying]
+    parts.kafka.publisher.publish(topic, again[:15])
+    deliver(parts, post, set(range(30)))
+    parts.kafka.publisher.publish(topic, again)
+    while parts.kafka.backlog.records():
+        worker.run_due()
+    assert arrived(parts) == Counter(range(30))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -192,8 +215,6 @@ def test_a_topic_that_loses_mail_by_age_stops_the_start_with_one_line(
         assert parts.kafka is not None
         with parts.kafka.cluster.admin() as admin:
             topic = parts.kafka.topics.incoming
-            from kafka.admin import ConfigResource, ConfigResourceType
-
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "1000"})])
     with Parts(load(environment)) as parts, pytest.raises(OperatorError, match=r"^[^\n]*would lose mail[^\n]*$"):
         _ = parts.kafka
