@@ -3,7 +3,8 @@
 import logging
 
 from infra.kafka.backlog import Backlog
-from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError, quiet_client
+from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError
+from infra.kafka.heard import listen
 from infra.kafka.incoming import KafkaQueue
 from infra.kafka.member import GroupMember
 from infra.kafka.outgoing import KafkaOutgoing
@@ -20,9 +21,10 @@ class KafkaParts:
     """Made without asking the brokers, who may come later; one a process."""
 
     def __init__(self, settings: Settings) -> None:
-        quiet_client()
+        listen()
         self.cluster = KafkaCluster(settings)
         self.topics = Topics.of(settings)
+        self.cluster.begin_with(self.make_topics)
         self.publisher = Publisher(self.cluster)
         self.backlog = Backlog(self.cluster, self.topics.incoming, self.topics.group(DELIVERY))
 
@@ -52,7 +54,7 @@ class KafkaParts:
         return self.topics.make(self.cluster)
 
     def prepare(self) -> None:
-        """The topics are there and safe, as far as can be asked now: brokers that do not answer are waited for.
+        """The topics are there and safe, as far as can be asked now; else that is seen to before they are used.
 
         Raises: OperatorError
         """
