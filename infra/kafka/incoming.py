@@ -18,7 +18,6 @@ import psycopg
 from psycopg import Connection
 
 from gateways.queue import Leased, QueueRecord, QueueUnavailableError
-from infra.gathering import Gathering
 from infra.kafka import waiting
 from infra.kafka.held import Held, UnusableRecordError, read_record
 from infra.kafka.in_hand import Taken
@@ -27,6 +26,8 @@ from infra.kafka.publisher import MAX_RECORD_BYTES, Publisher
 from infra.postgres_queue import Connect, PostgresQueue, encoded
 
 LONGEST_FETCH_S = 5.0
+BURIAL_MS = 60_000
+"""A recipient that moves to be buried is nobody's to deliver meanwhile."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +49,6 @@ class KafkaQueue:
         self._connect = connect
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._postgres = PostgresQueue(connect, clock_ms=clock_ms)
-        self._puts = Gathering(self.put_all)
         self._lock = threading.RLock()
         self._came: deque[Taken] = deque()
         self._held: dict[str, Held] = {}
@@ -61,7 +61,7 @@ class KafkaQueue:
 
     def put(self, record: QueueRecord) -> None:
         """Take a record; durable on return. While it lies in the topic the collector stays away from its object."""
-        self._puts.run(record)
+        self.put_all([record])
 
     def put_all(self, records: Sequence[QueueRecord]) -> None:
         """Take many records by one flush. Where it raises some may be there: repeat all of them, they count once."""
@@ -202,7 +202,7 @@ class KafkaQueue:
     def bury(self, leased: Leased, recipient: int, *, error: str) -> None:
         """This recipient's delivery becomes a dead letter."""
         with self._lock:
-            self._move(leased, recipient, due_at=0)
+            self._move(leased, recipient, due_at=self._clock_ms() + BURIAL_MS)
             self._postgres.bury(leased, recipient, error=error)
             self._settle_moved(leased, recipient)
 
