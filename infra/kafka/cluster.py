@@ -1,8 +1,7 @@
 """The brokers, and the clients that speak to them as the settings say."""
 
-import logging
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +9,7 @@ import kafka
 from kafka import errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
+from infra.kafka.heard import HEARD
 from infra.operator_errors import OperatorError
 from infra.settings import Settings
 
@@ -47,12 +47,18 @@ class KafkaCluster:
             "reconnect_backoff_max_ms": LONGEST_BACKOFF_MS,
             **_security(settings),
         }
+        self._first: Callable[[], object] | None = None
+
+    def begin_with(self, first: Callable[[], object]) -> None:
+        """Before a producer or consumer is made, `first` must have succeeded once."""
+        self._first = first
 
     def producer(self, **changes: Any) -> Any:
         """An idempotent producer whose records count when all replicas in step have them.
 
         Raises: KafkaUnavailableError.
         """
+        self._begin()
         with told_as_unavailable():
             return kafka.KafkaProducer(
                 **self._shared,
@@ -68,6 +74,7 @@ class KafkaCluster:
 
         Raises: KafkaUnavailableError.
         """
+        self._begin()
         with told_as_unavailable():
             return kafka.KafkaConsumer(
                 **self._shared,
@@ -81,12 +88,22 @@ class KafkaCluster:
                 **changes,
             )
 
+    def _begin(self) -> None:
+        if (first := self._first) is None:
+            return
+        try:
+            first()
+        except OperatorError as error:
+            raise KafkaUnavailableError(str(error)) from error
+        self._first = None
+
     @contextmanager
     def admin(self) -> Iterator[Any]:
         """A client for topics and offsets; errors within the block are told as outages.
 
         Raises: KafkaUnavailableError.
         """
+        HEARD.reason = ""
         with told_as_unavailable():
             client = kafka.KafkaAdminClient(**self._shared)
             try:
@@ -97,16 +114,12 @@ class KafkaCluster:
 
 @contextmanager
 def told_as_unavailable() -> Iterator[None]:
-    """Kafka's errors as one that everybody waits out; its cause is Kafka's own."""
+    """Kafka's errors as one that everybody waits out; its cause is Kafka's own, its text says what was heard."""
     try:
         yield
     except errors.KafkaError as error:
-        raise KafkaUnavailableError(f"Kafka: {error}") from error
-
-
-def quiet_client() -> None:
-    """The client logs every attempt to reconnect, and each member's every step; what matters is told by us."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        heard = f" ({HEARD.reason})" if HEARD.reason else ""
+        raise KafkaUnavailableError(f"Kafka: {error}{heard}") from error
 
 
 def _security(settings: Settings) -> dict[str, Any]:

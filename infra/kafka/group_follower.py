@@ -21,7 +21,7 @@ from infra.kafka.member import GroupMember
 from infra.kafka.topic_reader import TopicReader
 
 POLL_S = 0.2
-RECORDS_AT_ONCE = 256
+RECORDS_AT_ONCE = 128
 _log = logging.getLogger(__name__)
 
 

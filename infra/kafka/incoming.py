@@ -18,7 +18,6 @@ import psycopg
 from psycopg import Connection
 
 from gateways.queue import Leased, QueueRecord, QueueUnavailableError
-from infra.gathering import Gathering
 from infra.kafka import waiting
 from infra.kafka.held import Held, UnusableRecordError, read_record
 from infra.kafka.in_hand import Taken
@@ -26,8 +25,9 @@ from infra.kafka.member import GroupMember
 from infra.kafka.publisher import MAX_RECORD_BYTES, Publisher
 from infra.postgres_queue import Connect, PostgresQueue, encoded
 
-FETCH_S = 0.05
 LONGEST_FETCH_S = 5.0
+BURIAL_MS = 60_000
+"""A recipient that moves to be buried is nobody's to deliver meanwhile."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +49,6 @@ class KafkaQueue:
         self._connect = connect
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._postgres = PostgresQueue(connect, clock_ms=clock_ms)
-        self._puts = Gathering(self.put_all)
         self._lock = threading.RLock()
         self._came: deque[Taken] = deque()
         self._held: dict[str, Held] = {}
@@ -62,7 +61,7 @@ class KafkaQueue:
 
     def put(self, record: QueueRecord) -> None:
         """Take a record; durable on return. While it lies in the topic the collector stays away from its object."""
-        self._puts.run(record)
+        self.put_all([record])
 
     def put_all(self, records: Sequence[QueueRecord]) -> None:
         """Take many records by one flush. Where it raises some may be there: repeat all of them, they count once."""
@@ -114,17 +113,14 @@ class KafkaQueue:
         """First those whose lease has ended in this process, then such as nobody had."""
         ended = [held for held in self._held.values() if held.until_ms <= self._clock_ms()]
         leased += [held.lease(until_ms) for held in ended[: limit - len(leased)]]
-        until = time.monotonic() + LONGEST_FETCH_S
-        while len(leased) < limit and self._fetch(limit - len(leased), until):
+        while len(leased) < limit and self._fetch(limit - len(leased)):
             leased += [held.lease(until_ms) for held in self._handed_out(limit - len(leased))]
         self._member.trim_now_and_then()
 
-    def _fetch(self, most: int, until: float) -> bool:
-        """Whether there are records to hand out; asks until one comes, all that lies there was polled, or `until`."""
-        while not self._came and time.monotonic() < until:
-            self._came.extend(self._member.poll(FETCH_S, most=most))
-            if not self._came and self._member.is_caught_up():
-                break
+    def _fetch(self, most: int) -> bool:
+        """Whether there are records to hand out."""
+        if not self._came:
+            self._came.extend(self._member.fetch(most=most, patience_s=LONGEST_FETCH_S))
         return bool(self._came)
 
     def _handed_out(self, most: int) -> list[Held]:
@@ -206,7 +202,7 @@ class KafkaQueue:
     def bury(self, leased: Leased, recipient: int, *, error: str) -> None:
         """This recipient's delivery becomes a dead letter."""
         with self._lock:
-            self._move(leased, recipient, due_at=0)
+            self._move(leased, recipient, due_at=self._clock_ms() + BURIAL_MS)
             self._postgres.bury(leased, recipient, error=error)
             self._settle_moved(leased, recipient)
 

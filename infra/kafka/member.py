@@ -18,10 +18,13 @@ from kafka.structs import OffsetAndMetadata
 from infra.kafka.cluster import KafkaCluster, told_as_unavailable
 from infra.kafka.in_hand import InHand, Taken
 
-COMMIT_MS = 3_000
-CLOSE_MS = 3_000
+COMMIT_MS = 2_000
+CLOSE_MS = 2_000
+COMMIT_PAUSE_S = 5.0
+"""After a commit that failed: whoever settles much meanwhile waits for no more of them."""
 ASK_MS = 1_000
 JOIN_POLL_S = 0.1
+FETCH_S = 0.05
 TRIM_EVERY_S = 30.0
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class GroupMember:
         self._gone: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._trimmed: dict[int, int] = {}
         self._trim_at = clock_s() + TRIM_EVERY_S
+        self._commit_at = clock_s()
 
     def join(self, stop: threading.Event, *, patience_s: float) -> bool:
         """Be a member that has partitions; false where that took too long, or `stop` was set.
@@ -61,6 +65,17 @@ class GroupMember:
         """
         early, self._early = self._early[:most], self._early[most:]
         return early or self._polled(timeout_s, most=most)
+
+    def fetch(self, *, most: int, patience_s: float) -> Sequence[Taken]:
+        """Records that lie there now; none only where all was polled, or after `patience_s`.
+
+        Raises: KafkaUnavailableError.
+        """
+        until = time.monotonic() + patience_s
+        while not (found := self.poll(FETCH_S, most=most)):
+            if self.is_caught_up() or time.monotonic() > until:
+                break
+        return found
 
     def _polled(self, timeout_s: float, *, most: int) -> list[Taken]:
         with told_as_unavailable():
@@ -103,6 +118,9 @@ class GroupMember:
 
         What was not told is done again by whoever takes over.
         """
+        return self._clock_s() >= self._commit_at and self._commit()
+
+    def _commit(self) -> bool:
         self._forget_gone()
         offsets = self._in_hand.committable()
         if not offsets or self._consumer is None:
@@ -112,6 +130,7 @@ class GroupMember:
             self._consumer.commit(told, timeout_ms=COMMIT_MS)
         except errors.KafkaError as error:
             _log.info("%s: not committed yet: %s", self._group, error)
+            self._commit_at = self._clock_s() + COMMIT_PAUSE_S
             return False
         self._in_hand.committed(offsets)
         return True
@@ -138,7 +157,7 @@ class GroupMember:
 
     def close(self) -> None:
         """Commit, and leave the group, so that others take over at once."""
-        self.commit()
+        self._commit()
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             try:

@@ -3,15 +3,17 @@
 import logging
 
 from infra.kafka.backlog import Backlog
-from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError, quiet_client
+from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError
+from infra.kafka.heard import listen
 from infra.kafka.incoming import KafkaQueue
 from infra.kafka.member import GroupMember
+from infra.kafka.outgoing import KafkaOutgoing
 from infra.kafka.publisher import Publisher
 from infra.kafka.topics import Topics
 from infra.postgres_queue import Connect
 from infra.settings import Settings
 
-DELIVERY = "delivery"
+DELIVERY, RELAY = "delivery", "relay"
 _log = logging.getLogger(__name__)
 
 
@@ -19,9 +21,10 @@ class KafkaParts:
     """Made without asking the brokers, who may come later; one a process."""
 
     def __init__(self, settings: Settings) -> None:
-        quiet_client()
+        listen()
         self.cluster = KafkaCluster(settings)
         self.topics = Topics.of(settings)
+        self.cluster.begin_with(self.make_topics)
         self.publisher = Publisher(self.cluster)
         self.backlog = Backlog(self.cluster, self.topics.incoming, self.topics.group(DELIVERY))
 
@@ -33,6 +36,11 @@ class KafkaParts:
             member=GroupMember(self.cluster, self.topics.incoming, self.topics.group(DELIVERY)),
             connect=connect,
         )
+
+    def outgoing(self) -> KafkaOutgoing:
+        """What is due to leave. Its maker closes it."""
+        member = GroupMember(self.cluster, self.topics.outgoing, self.topics.group(RELAY))
+        return KafkaOutgoing(topic=self.topics.outgoing, publisher=self.publisher, member=member)
 
     def following(self, view: str) -> GroupMember:
         """A member of a view's group, to read what was appended. Its maker closes it."""
@@ -46,7 +54,7 @@ class KafkaParts:
         return self.topics.make(self.cluster)
 
     def prepare(self) -> None:
-        """The topics are there and safe, as far as can be asked now: brokers that do not answer are waited for.
+        """The topics are there and safe, as far as can be asked now; else that is seen to before they are used.
 
         Raises: OperatorError
         """

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError
 DELIVERY_MS = 10_000
 """Within which records are acknowledged, or their publishing has failed."""
 CLOSE_S = 1.0
+PAUSE_S = 1.0
+"""After brokers could not be reached: those who queued up behind that attempt need not each make their own."""
 BATCH_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 512 * 1024
 """What is larger must go another way: brokers take 1 MB with everything around it."""
@@ -32,6 +35,7 @@ class Publisher:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._producer: Any = None
+        self._not_before = 0.0
 
     def publish(self, topic: str, records: Keyed, *, together: bool = False) -> None:
         """Durable on return. Records of one key go to one partition, in their order; or all to that of the first key.
@@ -68,13 +72,22 @@ class Publisher:
     def _made(self) -> Any:
         with self._lock:
             if self._producer is None:
-                self._producer = self._cluster.producer(
-                    batch_size=BATCH_BYTES,
-                    linger_ms=LINGER_MS,
-                    delivery_timeout_ms=DELIVERY_MS,
-                    max_block_ms=DELIVERY_MS // 2,
-                )
+                if time.monotonic() < self._not_before:
+                    raise KafkaUnavailableError("Kafka was not reached a moment ago")
+                try:
+                    self._producer = self._new()
+                except KafkaUnavailableError:
+                    self._not_before = time.monotonic() + PAUSE_S
+                    raise
             return self._producer
+
+    def _new(self) -> Any:
+        return self._cluster.producer(
+            batch_size=BATCH_BYTES,
+            linger_ms=LINGER_MS,
+            delivery_timeout_ms=DELIVERY_MS,
+            max_block_ms=DELIVERY_MS // 2,
+        )
 
     def _give_up(self, producer: Any) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from domain.times import DAY_MS
 from infra.kafka.cluster import HOPELESS, KafkaCluster, KafkaUnavailableError
+from infra.kafka.heard import HEARD
 from infra.operator_errors import OperatorError
 from infra.settings import Settings
 
@@ -116,4 +117,4 @@ def _hopeless_or(error: KafkaUnavailableError) -> Exception:
     cause = error.__cause__
     if isinstance(cause, HOPELESS):
         return OperatorError(f"Kafka cannot be used: {cause}")
-    return error
+    return OperatorError(f"Kafka cannot be used: {HEARD.reason}") if HEARD.is_hopeless else error

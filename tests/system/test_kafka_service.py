@@ -1,5 +1,7 @@
 """The service on Kafka: processes side by side finish one backlog, some of them killed or stopped meanwhile."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +77,34 @@ def test_two_of_delivery_and_followers_finish_a_backlog_though_one_is_killed_and
         listed = first.run("queue", "list").stdout
         assert listed.startswith("0 waiting, 0 dead letters\n0 in Kafka")
         assert first.stop()[0] == 0
+
+
+@pytest.mark.timeout(300)
+def test_what_a_paused_process_has_is_delivered_by_another_and_once(
+    kafka: KafkaParts, variables: dict[str, str], data: Path
+) -> None:
+    with (
+        installation(data, settings=variables) as first,
+        installation(data, settings=variables, arguments=("--only", "delivery")) as second,
+    ):
+        first.start()
+        second.start()
+        ann = Person(first.url, "ann@example.test")
+        sender = Sender(first.smtp, "s", [ann.address]).start()
+        until(lambda: len(sender.acknowledged) > 30, within_s=60, what="mail comes in")
+        paused = second.children()["delivery"]
+        os.kill(paused, signal.SIGSTOP)
+        until(lambda: len(sender.acknowledged) > 90, within_s=60, what="more mail comes in")
+        sender.finish(30)
+        until(lambda: kafka.backlog.records() == 0, within_s=90, what="the other has taken over")
+        assert_each_mail_is_there_once(ann, [sender])
+        os.kill(paused, signal.SIGCONT)
+        late = Sender(first.smtp, "late", [ann.address], mails=30).start()
+        late.wait(60)
+        wait_until_settled(first)
+        until(lambda: kafka.backlog.records() == 0, within_s=90, what="nothing waits in Kafka")
+        wait_until_settled(first)
+        assert_each_mail_is_there_once(ann, [sender, late])
 
 
 @pytest.mark.timeout(120)
