@@ -13,7 +13,7 @@ from opensearchpy.exceptions import RequestError
 
 from infra.opensearch_search.index import OpenSearchIndex
 from infra.opensearch_search.schema import MAPPINGS, SCHEMA, settings
-from infra.opensearch_search.server import WRITE_S, told
+from infra.opensearch_search.server import SEARCH_S, WRITE_S, told
 from infra.operator_errors import OperatorError
 from projections.search import SearchUnavailableError
 
@@ -142,7 +142,7 @@ class OpenSearchGenerations:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, ignore: int = 0) -> dict[str, Any]:
         """The answer; nothing, where its status is the one to `ignore`."""
-        parameters: dict[str, Any] = {"request_timeout": WRITE_S}
+        parameters: dict[str, Any] = {"request_timeout": SEARCH_S if method == "GET" else WRITE_S}
         if ignore:
             parameters["ignore"] = ignore
         answer: dict[str, Any] = self._client.transport.perform_request(method, path, params=parameters, body=body)

@@ -23,8 +23,6 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     """Keep search and contacts up with the log until `stop`."""
     with ExitStack() as closing:
         index = parts.search.live(closing)
-        lost = LostIndex(parts.connect, index)
-        lost.look()
         views: list[FollowingView] = [SearchView(index, DeliveryParts(parts).extracts.extract), ContactsView()]
         dispatcher = Dispatcher(parts.conninfo, [view.name for view in views])
         threads = [threading.Thread(target=dispatcher.run, args=(stop,), name="dispatcher")]
@@ -34,19 +32,21 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         for thread in threads:
             thread.start()
         ready("")
-        _watch(threads, lost, stop)
+        _watch(threads, LostIndex(parts.connect, index), stop)
         for thread in threads:
             thread.join()
 
 
 def _watch(threads: list[threading.Thread], lost: "LostIndex", stop: threading.Event) -> None:
-    looked = time.monotonic()
-    while not stop.wait(0.5):
-        if not all(thread.is_alive() for thread in threads):
-            raise RuntimeError("a view that follows ended; the process starts anew")
-        if time.monotonic() - looked > LOOK_S:
+    looked: float | None = None
+    while True:
+        if looked is None or time.monotonic() - looked > LOOK_S:
             lost.look()
             looked = time.monotonic()
+        if stop.wait(0.5):
+            return
+        if not all(thread.is_alive() for thread in threads):
+            raise RuntimeError("a view that follows ended; the process starts anew")
 
 
 class LostIndex:
