@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,12 +111,19 @@ class OwnServer:
         assert self._stack.down([self._name]) == []
 
     def kill(self) -> None:
-        """At once; it is gone on return."""
-        self.signal(signal.SIGKILL)
-        assert self._stack.down([self._name]) == []
+        """At once; it is gone on return, with all its threads and what they listened on."""
+        handle = os.pidfd_open(self._pid())
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [])
+        finally:
+            os.close(handle)
 
     def signal(self, number: signal.Signals) -> None:
         """To its process."""
+        os.kill(self._pid(), number)
+
+    def _pid(self) -> int:
         who = running(self._stack.place(self._stack.servers[0]).record)
         assert who is not None
-        os.kill(who.pid, number)
+        return who.pid
