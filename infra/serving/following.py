@@ -41,14 +41,12 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     """Keep search and contacts up with the log until `stop`."""
     with ExitStack() as closing:
         index = parts.search.live(closing)
-        lost = LostIndex(parts.connect, index)
-        lost.look()
         views = [ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)), ToldView(ContactsView())]
         following = _woken_by_kafka(parts, views, closing) if parts.kafka else _woken_by_postgres(parts, views)
         telling = Telling(parts.connect, new_id("f"), following.followers | following.publisher)
         runs = [*following.wakers, ("telling", telling.run)]
         runs += [(f"follower {name}", follower.run) for name, follower in following.followers.items()]
-        _run_all(runs, lost, stop, ready)
+        _run_all(runs, LostIndex(parts.connect, index), stop, ready)
 
 
 def _woken_by_postgres(parts: Parts, views: Sequence[FollowingView]) -> _Following:
@@ -89,15 +87,21 @@ def _run_all(runs: Sequence[tuple[str, Run]], lost: "LostIndex", stop: threading
     for thread in threads:
         thread.start()
     ready("")
-    looked = time.monotonic()
-    while not stop.wait(0.5):
-        if not all(thread.is_alive() for thread in threads):
-            raise RuntimeError("a view that follows ended; the process starts anew")
-        if time.monotonic() - looked > LOOK_S:
-            lost.look()
-            looked = time.monotonic()
+    _watch(threads, lost, stop)
     for thread in threads:
         thread.join()
+
+
+def _watch(threads: Sequence[threading.Thread], lost: "LostIndex", stop: threading.Event) -> None:
+    looked: float | None = None
+    while True:
+        if looked is None or time.monotonic() - looked > LOOK_S:
+            lost.look()
+            looked = time.monotonic()
+        if stop.wait(0.5):
+            return
+        if not all(thread.is_alive() for thread in threads):
+            raise RuntimeError("a view that follows ended; the process starts anew")
 
 
 class LostIndex:

@@ -23,7 +23,7 @@ from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.tantivy_search.live import open_live
 from infra.tantivy_search.rebuilding import TantivyGenerations
-from projections.search import MessageMarks, SearchDocument
+from projections.search import MessageMarks, SearchDocument, SearchUnavailableError
 from tests.system.given_mailbox import GivenMailboxes, given_mailboxes
 from tests.system.writers import BLOB, delivery
 
@@ -179,6 +179,12 @@ def test_a_reader_whose_connections_are_all_lent_parks_nothing(
         assert (follower.step(connection), len(view.applied)) == (1, 1)
 
 
+def follow(connection: psycopg.Connection, follower: Follower) -> None:
+    """Until nothing is left to do."""
+    while follower.step(connection):
+        pass
+
+
 class Heaps:
     """A search index that remembers how many documents it was given at a time, and which cursors with them."""
 
@@ -240,6 +246,34 @@ def test_a_step_of_the_search_holds_a_bounded_heap_of_text_however_much_is_behin
     heads = dict(connection.execute("SELECT mailbox_id, head FROM mailboxes").fetchall())
     assert index.cursors == heads
     assert dict(connection.execute("SELECT mailbox_id, applied_seq FROM followers").fetchall()) == heads
+
+
+@pytest.mark.usefixtures("few")
+def test_a_cursor_never_outlives_the_documents_that_it_counts(
+    given: GivenMailboxes, connection: psycopg.Connection
+) -> None:
+    mailbox_id = given.open()
+    ids = deliver(given, mailbox_id, 20)
+    given.lane.run(Modify(mailbox_id=mailbox_id, command_id="all", ids=ids, add_keywords=("$seen",)))
+
+    class FullOnce(Heaps):
+        def apply(self, upserts: Any, deletes: Any, cursors: Any) -> None:
+            if not cursors and not self.without_cursor:
+                self.without_cursor = 1
+                raise SearchUnavailableError("its disk is full")
+            super().apply(upserts, deletes, cursors)
+
+    index = FullOnce()
+    view = SearchView(index, extract)  # type: ignore[arg-type]
+    follower = Follower(given.url, given.reader, view)
+    fan_out(connection, ["search"])
+    with pytest.raises(ViewUnavailableError):
+        follow(connection, follower)
+    reached = dict(index.cursors)
+    view.settle()
+    assert index.cursors == reached
+    follow(connection, follower)
+    assert all("$seen" in index.documents[one].keywords for one in ids)
 
 
 @pytest.mark.usefixtures("few")

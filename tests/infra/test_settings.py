@@ -246,3 +246,28 @@ def test_every_setting_is_documented() -> None:
 def test_every_field_has_a_variable_of_its_own() -> None:
     names = [variable.name for variable in VARIABLES.values()]
     assert len(set(names)) == len(names) == len(dataclasses.fields(load({})))
+
+
+def test_half_an_opensearch_is_refused() -> None:
+    assert refusal(SEARCH="opensearch") == "LEDGERMAIL_OPENSEARCH: must be set because LEDGERMAIL_SEARCH is opensearch"
+    assert refusal(OPENSEARCH_USER="me").startswith("LEDGERMAIL_OPENSEARCH_PASSWORD: must be set because")
+    assert refusal(OPENSEARCH_PASSWORD="hush").startswith("LEDGERMAIL_OPENSEARCH_USER: must be set because")
+    assert refusal(SEARCH="grep") == "LEDGERMAIL_SEARCH: must be tantivy or opensearch"
+
+
+def test_opensearch_may_have_several_nodes() -> None:
+    several = load({"LEDGERMAIL_OPENSEARCH": "https://a.test:9200/, https://b.test:9200"})
+    assert several.opensearch == ("https://a.test:9200", "https://b.test:9200")
+    assert load({}).opensearch == ()
+    for wrong in ("a.test", "https://me:secret@a.test", "https://a.test/path"):
+        assert refusal(OPENSEARCH=wrong).startswith("LEDGERMAIL_OPENSEARCH: must ")
+
+
+@pytest.mark.parametrize("prefix", ["Mail", "1mail", "mail_x", "mail.x", "-", "a" * 64])
+def test_what_no_index_may_begin_with_is_refused(prefix: str) -> None:
+    assert refusal(OPENSEARCH_PREFIX=prefix).startswith("LEDGERMAIL_OPENSEARCH_PREFIX: must be up to 63")
+
+
+def test_the_password_of_opensearch_is_in_no_representation() -> None:
+    both = {"LEDGERMAIL_OPENSEARCH_USER": "me", "LEDGERMAIL_OPENSEARCH_PASSWORD": "hush"}
+    assert "hush" not in repr(load(both))
