@@ -1,23 +1,47 @@
 """Who may connect, and how often: counted by address, an IPv6 one with its /64."""
 
 import ipaddress
+from typing import Protocol
 
 
-class Admission:
-    """Counts connections. Its memory is bounded by the connections open and those tried in one second."""
+class ConnectionRate(Protocol):
+    """Bounds how often a source connects. Called on the event loop: never waits."""
 
-    def __init__(self, *, connections: int, connections_per_address: int, new_connections_per_s: int) -> None:
-        self._connections = connections
-        self._connections_per_address = connections_per_address
+    def admits(self, source: str, *, now_s: float) -> bool:
+        """Whether the source may connect once more now; that counts."""
+        ...
+
+
+class OwnRate:
+    """So many a second, as this process counts them. Its memory is bounded by the connections tried in one second."""
+
+    def __init__(self, new_connections_per_s: int) -> None:
         self._new_connections_per_s = new_connections_per_s
-        self._open: dict[str, int] = {}
-        self._total = 0
         self._second = 0
         self._tried: dict[str, int] = {}
 
     def admits(self, source: str, *, now_s: float) -> bool:
+        """Whether fewer were tried in this second; see `ConnectionRate.admits`."""
+        if int(now_s) != self._second:
+            self._second = int(now_s)
+            self._tried.clear()
+        self._tried[source] = self._tried.get(source, 0) + 1
+        return self._tried[source] <= self._new_connections_per_s
+
+
+class Admission:
+    """Counts connections that are open, and has new ones counted by `rate`."""
+
+    def __init__(self, *, connections: int, connections_per_address: int, rate: ConnectionRate) -> None:
+        self._connections = connections
+        self._connections_per_address = connections_per_address
+        self._rate = rate
+        self._open: dict[str, int] = {}
+        self._total = 0
+
+    def admits(self, source: str, *, now_s: float) -> bool:
         """Whether one more connection is let in; if so it counts until `release`."""
-        if not self._is_within_rate(source, int(now_s)):
+        if not self._rate.admits(source, now_s=now_s):
             return False
         if self._total >= self._connections or self._open.get(source, 0) >= self._connections_per_address:
             return False
@@ -31,13 +55,6 @@ class Admission:
         self._open[source] -= 1
         if self._open[source] == 0:
             del self._open[source]
-
-    def _is_within_rate(self, source: str, second: int) -> bool:
-        if second != self._second:
-            self._second = second
-            self._tried.clear()
-        self._tried[source] = self._tried.get(source, 0) + 1
-        return self._tried[source] <= self._new_connections_per_s
 
 
 def source_of(address: str) -> str:

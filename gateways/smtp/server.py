@@ -8,7 +8,7 @@ from gateways.proxy.header import Source
 from gateways.proxy.introductions import Introductions
 from gateways.reception import Reception
 from gateways.smtp.acceptances import Acceptances
-from gateways.smtp.admission import Admission
+from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
 from gateways.smtp.host import Host
 from gateways.smtp.session import Session
 
@@ -18,7 +18,8 @@ _READ_BYTES = 32 * 1024
 class SmtpServer:
     """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
 
-    `executor` bounds how many calls of the reception run at once; it must outlive `stop`.
+    `executor` bounds how many calls of the reception run at once; it must outlive `stop`. `rate` counts new connections
+    beyond this process.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class SmtpServer:
         executor: Executor,
         ssl_context: SSLContext | None = None,
         introductions: Introductions | None = None,
+        rate: ConnectionRate | None = None,
     ) -> None:
         self.host = host
         self.reception = reception
@@ -44,7 +46,7 @@ class SmtpServer:
         self._admission = Admission(
             connections=host.limits.connections,
             connections_per_address=host.limits.connections_per_address,
-            new_connections_per_s=host.limits.new_connections_per_s,
+            rate=rate or OwnRate(host.limits.new_connections_per_s),
         )
 
     @property

@@ -2,10 +2,10 @@
 -- KEYS: the buckets. ARGV: now (ms; 0: by this clock), then for each bucket how much it holds, the ms in which it loses
 -- one, and how many to add; to take them back, fewer than none.
 -- Answers how many ms to wait until all of them have room, and nothing was added; or 0, then what is in each, in ms.
-local now = tonumber(ARGV[1])
+local now, longer = tonumber(ARGV[1]), 3600000 -- by another clock than this one, which may be slower
 if now == 0 then
   local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
+  now, longer = time[1] * 1000 + math.floor(time[2] / 1000), 0
 end
 local answer, wait = {0}, 0
 for i, bucket in ipairs(KEYS) do
@@ -17,7 +17,8 @@ end
 if wait > 0 then return {wait} end
 for i, bucket in ipairs(KEYS) do
   if answer[i + 1] > 0 then
-    redis.call('SET', bucket, string.format('%.0f', now + answer[i + 1]), 'PX', string.format('%.0f', answer[i + 1]))
+    local empty_at, life = now + answer[i + 1], math.ceil(answer[i + 1]) + longer
+    redis.call('SET', bucket, string.format('%.0f', empty_at), 'PX', string.format('%.0f', life))
   else
     redis.call('DEL', bucket)
   end

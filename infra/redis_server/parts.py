@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from gateways.smtp.admission import OwnRate
+from gateways.smtp.limits import Limits
 from infra.accounts.endings import Endings
 from infra.buckets import MemoryBuckets
 from infra.caches.current import CurrentAnswers
@@ -11,6 +13,7 @@ from infra.caches.sealed import SealedCache
 from infra.keys import Keys
 from infra.redis_server.buckets import RedisBuckets
 from infra.redis_server.cache import RedisCache
+from infra.redis_server.connection_rate import SharedRate
 from infra.redis_server.fan_out import RedisListener, RedisTeller
 from infra.redis_server.known_tokens import RedisTokens
 from infra.redis_server.server import RedisServer
@@ -44,6 +47,11 @@ class RedisParts:
     def current_answers(self, keys: Keys, database: Database) -> CurrentAnswers:
         """Answers of the views of a database, sealed under the mailboxes' keys."""
         return CurrentAnswers(SealedCache(self.cache, keys, self._names), database)
+
+    def connection_rate(self, door: str, limits: Limits) -> SharedRate:
+        """How often anybody may connect to the doors of this name, all together."""
+        per_s = limits.new_connections_per_s
+        return SharedRate(self.server, self._names, door, per_s=per_s, own=OwnRate(per_s))
 
     @property
     def teller(self) -> RedisTeller:

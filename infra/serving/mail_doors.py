@@ -1,6 +1,7 @@
 """The doors through which mail comes in: SMTP and LMTP, each on an event loop of its own."""
 
 import asyncio
+import contextlib
 import os
 import ssl
 import threading
@@ -46,6 +47,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     )
     reception = DeliveryParts(parts).reception
     context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
+    shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
     wait_until_free(address, stop)
 
     async def serve() -> None:
@@ -55,6 +57,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 reception=reception,
                 executor=executor,
                 ssl_context=context,
+                rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )
             try:
@@ -66,7 +69,10 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
             await asyncio.get_running_loop().run_in_executor(None, stop.wait)
             await server.stop(deadline_s=DRAIN_S)
 
-    uvloop.run(serve())
+    with contextlib.ExitStack() as closing:
+        if shared is not None:
+            closing.callback(shared.close)
+        uvloop.run(serve())
 
 
 def _reason(error: OSError) -> str:

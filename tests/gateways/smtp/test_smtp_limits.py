@@ -5,7 +5,7 @@ import time
 import pytest
 
 from gateways.smtp.actions import Close, Drain, Send
-from gateways.smtp.admission import Admission, source_of
+from gateways.smtp.admission import Admission, OwnRate, source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
 
@@ -115,7 +115,7 @@ def test_a_stopping_server_ends_idle_conversations_at_once_and_others_after_thei
 
 
 def admission(**bounds: int) -> Admission:
-    return Admission(**{"connections": 1000, "connections_per_address": 100, "new_connections_per_s": 100, **bounds})
+    return Admission(**{"connections": 1000, "connections_per_address": 100, **bounds}, rate=OwnRate(100))
 
 
 def test_an_address_may_open_so_many_connections_in_a_second():
