@@ -101,16 +101,27 @@ def serving(zone: Zone) -> Iterator[ListenAddress]:
             if reply is not None:
                 self.wfile.write(len(reply).to_bytes(2) + reply)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp) as udp:
-        port = udp.server_address[1]
-        with socketserver.ThreadingTCPServer(("127.0.0.1", port), Tcp) as tcp:
-            threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in (udp, tcp)]
+    tcp, udp = _bound(Tcp, Udp)
+    with tcp, udp:
+        threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in (udp, tcp)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield ListenAddress("127.0.0.1", udp.server_address[1])
+        finally:
+            udp.shutdown()
+            tcp.shutdown()
             for thread in threads:
-                thread.start()
-            try:
-                yield ListenAddress("127.0.0.1", port)
-            finally:
-                udp.shutdown()
-                tcp.shutdown()
-                for thread in threads:
-                    thread.join()
+                thread.join()
+
+
+def _bound(
+    tcp_handler: Any, udp_handler: Any
+) -> tuple[socketserver.ThreadingTCPServer, socketserver.ThreadingUDPServer]:
+    """Both on one number that is free for both."""
+    while True:
+        tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), tcp_handler)
+        try:
+            return tcp, socketserver.ThreadingUDPServer(tcp.server_address, udp_handler)
+        except OSError:
+            tcp.server_close()
