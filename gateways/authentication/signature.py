@@ -13,6 +13,7 @@ DKIM, MESSAGE, SEAL = b"dkim-signature", b"arc-message-signature", b"arc-seal"
 MAX_NAMES = 1000
 """Header fields that a signature names."""
 MAX_FIELD_BYTES = 65_536
+MAX_DOMAIN_OCTETS = 253
 _NEEDED = {
     DKIM: ("v", "a", "b", "bh", "d", "h", "s"),
     MESSAGE: ("a", "b", "bh", "d", "s"),
@@ -149,7 +150,7 @@ class _Reading:
 
     def _domain(self, tag: str) -> str:
         domain = self._tags[tag].lower().removesuffix(".")
-        if not _DOMAIN.fullmatch(domain):
+        if len(domain) > MAX_DOMAIN_OCTETS or not _DOMAIN.fullmatch(domain):
             raise SignatureInvalidError(f"{tag}= is no domain name")
         return domain
 
