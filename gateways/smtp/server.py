@@ -2,9 +2,11 @@
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import replace
 from ssl import SSLContext
 
 from gateways.reception import Reception
+from gateways.screening import Screener
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission
 from gateways.smtp.host import Host
@@ -16,13 +18,21 @@ _READ_BYTES = 32 * 1024
 class SmtpServer:
     """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
 
-    `executor` bounds how many calls of the reception run at once; it must outlive `stop`.
+    `executor` bounds how many calls of the reception run at once; it must outlive `stop`. `screener` looks at
+    messages before they are accepted.
     """
 
     def __init__(
-        self, host: Host, *, reception: Reception, executor: Executor, ssl_context: SSLContext | None = None
+        self,
+        host: Host,
+        *,
+        reception: Reception,
+        executor: Executor,
+        ssl_context: SSLContext | None = None,
+        screener: Screener | None = None,
     ) -> None:
-        self.host = host
+        self.host = replace(host, is_screened=screener is not None)
+        self.screener = screener
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)
