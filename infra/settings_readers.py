@@ -43,6 +43,18 @@ def listen_address(text: str) -> ListenAddress:
     return ListenAddress(domain_name(host), int(port))
 
 
+def resolver_address(text: str) -> ListenAddress:
+    """`ADDRESS:PORT` of a resolver, which no name can tell: an address of IPv4, or one of IPv6 in brackets."""
+    address = listen_address(text)
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise ValueError("must be ADDRESS:PORT, as in 127.0.0.1:53 or [::1]:53") from None
+    if address.port == 0:
+        raise ValueError("must name a port")
+    return address
+
+
 def domain_name(text: str) -> str:
     """A domain in lower-case ASCII (A-labels: RFC 5890 section 2.3.2.1, RFC 5891 section 4)."""
     try:

@@ -13,6 +13,7 @@ from domain.ids import new_id
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
+from infra.authentication import screener
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
@@ -45,11 +46,12 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     )
     reception = DeliveryParts(parts).reception
     context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
+    looks = screener(parts.settings) if dialect is Dialect.SMTP else None  # whoever is before LMTP has looked
     wait_until_free(address, stop)
 
     async def serve() -> None:
         with ThreadPoolExecutor(THREADS, thread_name_prefix=dialect.value) as executor:
-            server = SmtpServer(host, reception=reception, executor=executor, ssl_context=context)
+            server = SmtpServer(host, reception=reception, executor=executor, ssl_context=context, screener=looks)
             try:
                 await server.listen(address.host, address.port)
             except OSError as error:
