@@ -7,8 +7,6 @@ _CRLF = b"\r\n"
 _LINE_ENDS = b"\r\n" * 32_768
 _FOLDS = re.compile(rb"\r\n")
 _SPACES = re.compile(rb"[ \t]+")
-_SPACES_TO_COLLAPSE = re.compile(rb"[ \t]{2,}|\t")
-_SPACES_BEFORE_END = re.compile(rb"[ \t]+(?=\r\n)")
 
 SIMPLE, RELAXED = "simple", "relaxed"
 
@@ -83,11 +81,14 @@ class RelaxedBody:
 
 
 def _relaxed(data: bytes) -> bytes:
-    if b" \r\n" in data or b"\t\r\n" in data:
-        data = _SPACES_BEFORE_END.sub(b"", data)
-    if b"  " in data or b"\t" in data:
-        data = _SPACES_TO_COLLAPSE.sub(b" ", data)
-    return data
+    """By replacing alone, which finds nothing in a tenth of the time that a pattern takes."""
+    if b"\t" in data:
+        data = data.replace(b"\t", b" ")
+    length = 0
+    while len(data) != length:  # a run of spaces is halved at each turn
+        length = len(data)
+        data = data.replace(b"  ", b" ")
+    return data.replace(b" \r\n", b"\r\n")
 
 
 def _line_ends(sink: Sink, size_bytes: int) -> None:

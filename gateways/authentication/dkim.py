@@ -37,6 +37,8 @@ async def verify(
 ) -> list[DkimResult]:
     """What each signature of the message comes to, the topmost first; their keys are asked for side by side."""
     checks = [_check(resolver, evidence, signature, now_s(), timeout_s) for signature in evidence.signatures]
+    if len(checks) == 1:
+        return [await checks[0]]
     return list(await asyncio.gather(*checks))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateways.authentication.tags import TagsInvalidError, tag_list
 
@@ -32,6 +33,7 @@ def is_dmarc(text: bytes) -> bool:
     return len(text) <= MAX_RECORD_OCTETS and _VERSION.match(text) is not None
 
 
+@lru_cache(maxsize=1024)
 def read_record(text: bytes) -> DmarcRecord | None:
     """The record; None where it cannot be read, or asks for what no one knows and for no reports."""
     try:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateways.authentication.spf_macros import MacroInvalidError, check_domain_spec, check_macro_string
 
@@ -46,6 +47,7 @@ def is_spf(text: bytes) -> bool:
     return _VERSION.match(text[:8].decode("latin-1")) is not None
 
 
+@lru_cache(maxsize=1024)
 def read_record(text: bytes) -> SpfRecord:
     """The record.
 
