@@ -12,7 +12,7 @@ from tests.dns_zone import HANG, SERVFAIL, Records, Zone, serving
 
 
 def dmarc(
-    zone: Zone | dict[str, str | Records], author: str, identifiers: Sequence[Identifier] = (), *, tries_s: float = 1.0
+    zone: Zone | dict[str, str | Records], author: str, identifiers: Sequence[Identifier] = (), *, tries_s: float = 10.0
 ) -> DmarcResult:
     """What DMARC says where `_dmarc.` of these names have these texts, and other names these records."""
     if isinstance(zone, dict):

@@ -31,6 +31,8 @@ ZONE: dict[str, Records] = {
     **{f"k._domainkey.{domain}": [("TXT", f"v=DKIM1; p={PUBLIC}")] for domain in ("bank.test", "forwarder.test")},
 }
 NOBODY = ListenAddress("127.0.0.1", 9)
+PATIENCE_S = 3.0
+"""With a DNS that answers, be the machine ever so busy, and with one that never does."""
 CHAIN = b"forwarder.test; arc=none; spf=pass smtp.mailfrom=bank.test; dmarc=pass header.from=bank.test"
 
 
@@ -39,7 +41,7 @@ def screened(
 ) -> Screening:
     """What is found of a message that this peer brings in this name."""
     with serving(Zone({**ZONE, **names})) as server:
-        authenticator = Authenticator(DnsResolver(server, tries_s=(0.2,)), trust or Trust())
+        authenticator = Authenticator(DnsResolver(server, tries_s=(PATIENCE_S,)), trust or Trust())
         arrival = Arrival(peer, "mx.elsewhere.test", sender, "mx.example.test")
         return asyncio.run(authenticator.screen(arrival, evidence_of(raw)))
 
