@@ -4,6 +4,9 @@ It travels with the queue record from reception to delivery, encoded by msgspec.
 """
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateways.screening import Screening
 
 
 class Recipient(msgspec.Struct, frozen=True):
@@ -50,3 +53,5 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "inbound"
     submission_id: str | None = None
     sender_mailbox: str | None = None
+    screening: Screening | UnsetType = UNSET
+    """What was found about the message at the door; unset where nobody looked."""

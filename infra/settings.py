@@ -296,6 +296,36 @@ class Settings:
     tls_key: Path | None = _from(
         "TLS_KEY", read.readable_file, None, "Private key, PEM. Needs `LEDGERMAIL_TLS_CERT`.", unset="no STARTTLS"
     )
+    dns: ListenAddress | None = _from(
+        "DNS", read.resolver_address, None, "The DNS resolver to ask, ADDRESS:PORT.", unset="the system's"
+    )
+    dns_trusted: str = _from(
+        "DNS_TRUSTED",
+        read.one_of("yes", "no"),
+        "no",
+        "Whether the resolver and the way to it are believed about DNSSEC: `yes` or `no`; on loopback they are.",
+    )
+    authentication: str = _from(
+        "AUTHENTICATION",
+        read.one_of("on", "off"),
+        None,
+        "Whether mail that comes by SMTP is checked by SPF, DKIM, ARC and DMARC and its author's policy applied.",
+        unset="`on` where `LEDGERMAIL_DNS` is set or SMTP listens beyond loopback, else `off`",
+    )
+    trusted_sealers: tuple[str, ...] = _from(
+        "TRUSTED_SEALERS",
+        read.domain_names,
+        None,
+        "Domains, between commas, whose ARC seals are believed: what they forward is not held to DMARC policies.",
+        unset="none",
+    )
+    known_lists: tuple[str, ...] = _from(
+        "KNOWN_LISTS",
+        read.domain_names,
+        None,
+        "Domains of mailing lists, between commas: mail proven to be theirs is not held to DMARC policies.",
+        unset="none",
+    )
 
     max_message_bytes: int = _count(
         "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
@@ -368,6 +398,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     is_own = cast(ListenAddress, values["http"]).is_loopback and not values["proxies"]
     values["registration"] = values["registration"] or ("open" if is_own else "closed")
     values["opensearch"] = values["opensearch"] or ()
+    beyond = values["dns"] is not None or values["proxies"] or not cast(ListenAddress, values["smtp"]).is_loopback
+    values["authentication"] = values["authentication"] or ("on" if beyond else "off")
+    values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists")}
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
     values["kafka"] = values["kafka"] or ()

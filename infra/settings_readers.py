@@ -58,6 +58,18 @@ def networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def resolver_address(text: str) -> ListenAddress:
+    """`ADDRESS:PORT` of a resolver, which no name can tell: an address of IPv4, or one of IPv6 in brackets."""
+    address = listen_address(text)
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise ValueError("must be ADDRESS:PORT, as in 127.0.0.1:53 or [::1]:53") from None
+    if address.port == 0:
+        raise ValueError("must name a port")
+    return address
+
+
 def domain_name(text: str) -> str:
     """A domain in lower-case ASCII (A-labels: RFC 5890 section 2.3.2.1, RFC 5891 section 4)."""
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import msgspec
+from msgspec import UNSET
 
 from domain.decisions.delivery import Deliver
 from domain.events import AttachmentSummary, Mailaddress, MessagePersonal, MessageServer, Who
@@ -48,7 +49,7 @@ def deliver_command(
     """
     envelope = record.envelope
     trace = _trace(envelope, envelope.recipients[recipients[0]].forward_path)
-    placed = placement()
+    placed = placement(envelope.screening)
     message_id = parsed.summary.message_id or ""
     return DeliverAccepted(
         mailbox_id=mailbox_id,
@@ -63,6 +64,7 @@ def deliver_command(
             subject_ref=subject_ref(parsed.base_subject, correspondents(parsed)),
             trace=trace.decode(),
             envelope=_recorded_envelope(envelope, recipients),
+            screening=_recorded_screening(envelope),
         ),
         size=len(trace) + content_bytes,
         received_at=envelope.received_at,
@@ -87,7 +89,7 @@ def _trace(envelope: Envelope, forward_path: str) -> bytes:
         acceptance_id=envelope.acceptance_id,
         received_at_ms=envelope.received_at,
         tls=envelope.tls,
-        authentication_results="none",
+        authentication_results=("none",) if envelope.screening is UNSET else envelope.screening.results,
     )
 
 
@@ -140,4 +142,9 @@ def is_reply_by_subject(parsed: ParsedMessage) -> bool:
 def _recorded_envelope(envelope: Envelope, recipients: Sequence[int]) -> msgspec.Raw:
     """What the server keeps of the envelope: of the recipients only those of this mailbox."""
     own = tuple(envelope.recipients[index] for index in recipients)
-    return msgspec.Raw(msgspec.json.encode(msgspec.structs.replace(envelope, recipients=own)))
+    return msgspec.Raw(msgspec.json.encode(msgspec.structs.replace(envelope, recipients=own, screening=UNSET)))
+
+
+def _recorded_screening(envelope: Envelope) -> msgspec.Raw:
+    """What was found at the door; null where nobody looked."""
+    return msgspec.Raw(b"null" if envelope.screening is UNSET else msgspec.json.encode(envelope.screening))

@@ -2,13 +2,16 @@
 
 Three parts of delivery have their place here, in this order: the installation's screening (its verdict chooses INBOX
 or SPAM, never refuses after 250), the owner's rules (labels and keywords), the owner's vacation reply (an outbox row
-of the same append). Until they exist every message goes into INBOX as it is.
+of the same append). Of the two that do not exist yet nothing is done.
 """
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from domain.decisions.delivery import INBOX
+from domain.decisions.delivery import INBOX, SPAM
 from domain.ids import LabelId
+from domain.keywords import JUNK
+from gateways.screening import Screening
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -18,6 +21,8 @@ class Placement(msgspec.Struct, frozen=True):
     keywords: tuple[str, ...] = ()
 
 
-def placement() -> Placement:
-    """Into INBOX, without keywords."""
+def placement(screening: Screening | UnsetType) -> Placement:
+    """Into SPAM where the screening says so, else into INBOX, without keywords."""
+    if screening is not UNSET and screening.is_spam:
+        return Placement((SPAM,), (JUNK,))
     return Placement()

@@ -1,6 +1,7 @@
 """The block that a delivery puts in front of a message (RFC 5321 section 4.4), and what is read from earlier ones."""
 
 import re
+from collections.abc import Sequence
 from email.utils import formatdate
 
 from gateways.mime.encoded_words import unfolded
@@ -28,13 +29,13 @@ def trace_block(
     acceptance_id: str,
     received_at_ms: int,
     tls: str | None = None,
-    authentication_results: str | None = None,
+    authentication_results: Sequence[str] = (),
 ) -> bytes:
     """Return-Path, Delivered-To, Received and, where given, Authentication-Results of one recipient, CRLF line ends.
 
     ``return_path`` is empty for a null reverse-path, ``client`` the peer's network address, ``tls`` a version and
-    cipher, ``authentication_results`` the field's value after our own name. No other recipient is named. What a
-    stranger chose (``helo``, the addresses) can neither end a line nor open a comment.
+    cipher, ``authentication_results`` the parts of the field after our own name, a line each. No other recipient is
+    named. What a stranger chose (``helo``, the addresses) can neither end a line nor open a comment.
     """
     name, server = _word(helo) or "unknown", _word(hostname)
     secured = f"\r\n\t({_word_list(tls)})" if tls else ""
@@ -46,7 +47,7 @@ def trace_block(
         f"\tfor <{_one_line(delivered_to)}>; {formatdate(received_at_ms / 1000)}",
     ]
     if authentication_results:
-        lines.append(f"Authentication-Results: {server};\r\n\t{_one_line(authentication_results)}")
+        lines.append(";\r\n\t".join([f"Authentication-Results: {server}", *map(_one_line, authentication_results)]))
     return ("\r\n".join(lines) + "\r\n").encode("utf-8", "replace")
 
 

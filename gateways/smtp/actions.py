@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from domain.addresses import EmailAddress
+from gateways.authentication.evidence import Evidence
 from gateways.envelope import Envelope
 from gateways.reception import Verdict
+from gateways.screening import Arrival, Screening
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,14 @@ class Drain:
 @dataclass(frozen=True, slots=True)
 class StartTls:
     """Begin the handshake (RFC 3207), then call `secured`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Resume with what those who look at the message find; with anything else it is accepted as if nobody had."""
+
+    arrival: Arrival
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +69,7 @@ class Discard:
 
 Blocking = Judge | Write | Accept | Discard
 """Calls of the reception; what they raise is handed to `resume` in place of a result."""
-Action = Send | Close | Drain | StartTls | Blocking
-Outcome = Verdict | BaseException | None
+Waiting = Drain | StartTls | Screen | Blocking
+"""What `resume` answers."""
+Action = Send | Close | Waiting
+Outcome = Verdict | Screening | BaseException | None

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from gateways.authentication.evidence import Evidence
 from gateways.smtp import replies
 from gateways.smtp.limits import Limits
 from gateways.smtp.trace import TraceFields
@@ -45,10 +46,12 @@ class DotStream:
 class Content:
     """Counts, hashes and checks the octets of one message; gathers them until they are taken to the spool.
 
-    `fault` is the reply that refuses the message; from then on nothing is kept of it.
+    `fault` is the reply that refuses the message; from then on nothing is kept of it. `evidence` takes down what those
+    who look at the message need.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, evidence: Evidence | None = None) -> None:
+        self.evidence = evidence
         self.size_bytes = 0
         self.fault: bytes | None = None
         self.trace = TraceFields(limits.header_bytes)
@@ -87,6 +90,8 @@ class Content:
     def finish(self) -> None:
         """The content is complete: what only the whole of it shows."""
         self.trace.finish()
+        if self.evidence is not None and self.fault is None:
+            self.evidence.finish()
         if self.fault is None and self._after_cr:
             self.refuse(replies.BARE_LINE_END)
         if self.fault is None and self.trace.received > self._limits.received_fields:
@@ -105,6 +110,8 @@ class Content:
     def _keep(self, data: bytes) -> None:
         self._digest.update(data)
         self.trace.add(data)
+        if self.evidence is not None:
+            self.evidence.add(data)
         self._gathered += data
 
     def _ends_lines_with_crlf(self, data: bytes) -> bool:

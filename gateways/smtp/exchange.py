@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from gateways.smtp import replies
-from gateways.smtp.actions import Action, Blocking, Close, Drain, Outcome, Send, StartTls
+from gateways.smtp.actions import Action, Close, Drain, Outcome, Send, Waiting
 from gateways.smtp.host import Host
 
 _MAX_UNSENT_BYTES = 16 * 1024
@@ -100,7 +100,7 @@ class Exchange(ABC):
         """End with a 421."""
         self.end(replies.closing(self.host.hostname, why))
 
-    def wait(self, action: Blocking | Drain | StartTls, then: Callable[[Outcome], None]) -> None:
+    def wait(self, action: Waiting, then: Callable[[Outcome], None]) -> None:
         """Ask for `action` and go on with `then` when it is done; replies so far stay gathered."""
         self._actions.append(action)
         self._then = then

@@ -28,3 +28,5 @@ class Host:
     dialect: Dialect = Dialect.SMTP
     limits: Limits = field(default_factory=Limits)
     now_ms: Callable[[], int] = _now_ms
+    is_screened: bool = False
+    """Whether somebody looks at messages before they are accepted."""

@@ -53,6 +53,11 @@ def closing(hostname: str, why: tuple[str, str]) -> bytes:
     return f"421 {why[0]} {hostname} {why[1]}\r\n".encode()
 
 
+def refused_by_policy(domain: str) -> bytes:
+    """The author's domain asks for unproven mail to be refused (RFC 7372 section 3.3, RFC 9989 section 7)."""
+    return f"550 5.7.26 Not proven to come from {domain}, which asks for such mail to be refused\r\n".encode()
+
+
 def accepted(acceptance_id: str) -> bytes:
     """The 250 that takes over responsibility (RFC 5321 section 4.2.5)."""
     return f"250 2.0.0 Ok: accepted as {acceptance_id}\r\n".encode()

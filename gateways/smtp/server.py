@@ -2,11 +2,13 @@
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import replace
 from ssl import SSLContext
 
 from gateways.proxy.header import Source
 from gateways.proxy.introductions import Introductions
 from gateways.reception import Reception
+from gateways.screening import Screener
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
 from gateways.smtp.host import Host
@@ -19,7 +21,7 @@ class SmtpServer:
     """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
 
     `executor` bounds how many calls of the reception run at once; it must outlive `stop`. `rate` counts new connections
-    beyond this process.
+    beyond this process. `screener` looks at messages before they are accepted.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class SmtpServer:
         ssl_context: SSLContext | None = None,
         introductions: Introductions | None = None,
         rate: ConnectionRate | None = None,
+        screener: Screener | None = None,
     ) -> None:
-        self.host = host
+        self.host = replace(host, is_screened=screener is not None)
+        self.screener = screener
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)

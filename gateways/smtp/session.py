@@ -6,9 +6,10 @@ from ssl import SSLContext, SSLError
 from typing import Protocol, cast
 
 from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError, Verdict
+from gateways.screening import Screener, Screening
 from gateways.smtp import replies
 from gateways.smtp.acceptances import Acceptances
-from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Judge, Outcome, Send, StartTls
+from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Judge, Outcome, Screen, Send, StartTls
 from gateways.smtp.admission import source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
@@ -17,7 +18,7 @@ from gateways.smtp.intake import Intake
 
 _HANDSHAKE_TIMEOUT_S = 60.0
 _LINGER_S = 10.0
-_EXPECTED_FAILURES = (StorageFullError, TemporarilyUnavailableError)
+_EXPECTED_FAILURES = (StorageFullError, TemporarilyUnavailableError, asyncio.CancelledError)
 
 
 class Door(Protocol):
@@ -28,6 +29,7 @@ class Door(Protocol):
     executor: Executor
     acceptances: Acceptances
     ssl_context: SSLContext | None
+    screener: Screener | None
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -62,6 +64,7 @@ class Session(asyncio.BufferedProtocol):
         self._heard_at_s = self._mail_at_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Task[None] | None = None
+        self._screening: asyncio.Task[Screening] | None = None
 
     # What the loop calls
 
@@ -117,6 +120,8 @@ class Session(asyncio.BufferedProtocol):
         if not self._is_admitted:
             return
         self._door.leaves(self, self._source)
+        if self._screening is not None:
+            self._screening.cancel()
         if not self._is_calling:
             self._discard()
 
@@ -162,6 +167,8 @@ class Session(asyncio.BufferedProtocol):
                 if verdict is not None:
                     return self._conversation.resume(verdict)
                 self._call(action)
+            case Screen():
+                self._screen(action)
             case Accept() if not self._intake.has_spool:
                 self._is_calling = True
                 self._door.acceptances.submit(action, lambda outcome: self._called(action, outcome))
@@ -186,11 +193,23 @@ class Session(asyncio.BufferedProtocol):
         call = self._door.executor.submit(self._intake.perform, action)
         call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
+    def _screen(self, action: Screen) -> None:
+        screener = self._door.screener
+        assert screener is not None, "only a host with one screens"
+        self._is_calling = True
+        self._screening = self._loop.create_task(screener.screen(action.arrival, action.evidence))
+        self._screening.add_done_callback(lambda done: self._screened(action, done))
+
+    def _screened(self, action: Screen, done: "asyncio.Task[Screening]") -> None:
+        self._screening = None
+        failure = asyncio.CancelledError() if done.cancelled() else done.exception()
+        self._called(action, done.result() if failure is None else failure)
+
     def _returned(self, action: Blocking, call: "Future[Verdict | None]") -> None:
         failure = call.exception()
         self._called(action, call.result() if failure is None else failure)
 
-    def _called(self, action: Blocking, outcome: Outcome) -> None:
+    def _called(self, action: Blocking | Screen, outcome: Outcome) -> None:
         self._is_calling = False
         failed = isinstance(outcome, BaseException)
         if failed and not isinstance(outcome, _EXPECTED_FAILURES):

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from domain.addresses import EmailAddress
+from gateways.authentication.evidence import Evidence
 from gateways.envelope import Envelope, Recipient
+from gateways.screening import Arrival, Screening
 from gateways.smtp import replies
-from gateways.smtp.actions import Accept, Discard, Outcome, Write
+from gateways.smtp.actions import Accept, Discard, Outcome, Screen, Write
 from gateways.smtp.client import Client
 from gateways.smtp.content import Content, DotStream
 from gateways.smtp.exchange import Exchange
@@ -44,7 +48,8 @@ class Transfer:
         self._left_bytes = 0
         self._is_last = False
         self.is_spooled = False
-        self._content = transaction.content = Content(exchange.host.limits)
+        evidence = Evidence() if exchange.host.is_screened else None
+        self._content = transaction.content = Content(exchange.host.limits, evidence)
 
     def read_data(self) -> None:
         """DATA was said: what follows is dot-stuffed content."""
@@ -116,7 +121,26 @@ class Transfer:
         if self._content.fault is not None:
             self._refuse(self._answer)
             return
-        envelope = self._envelope(taken)
+        self._screen(self._envelope(taken))
+
+    def _screen(self, envelope: Envelope) -> None:
+        if self._content.evidence is None:
+            self._accept(envelope)
+            return
+        arrival = Arrival(envelope.peer, envelope.helo, envelope.reverse_path, envelope.hostname)
+        screen = Screen(arrival, self._content.evidence)
+        self._exchange.wait(screen, lambda outcome: self._screened(envelope, outcome))
+
+    def _screened(self, envelope: Envelope, outcome: Outcome) -> None:
+        if not isinstance(outcome, Screening):  # whoever looks is broken: that never loses or blocks mail
+            self._accept(envelope)
+        elif outcome.is_refused:
+            self._content.refuse(replies.refused_by_policy(outcome.author_domain))
+            self._refuse(self._answer)
+        else:
+            self._accept(msgspec.structs.replace(envelope, screening=outcome))
+
+    def _accept(self, envelope: Envelope) -> None:
         self._exchange.wait(Accept(envelope, self._content.take()), lambda outcome: self._accepted(envelope, outcome))
 
     def _refuse(self, say: Callable[[bytes], None]) -> None:

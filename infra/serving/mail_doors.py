@@ -15,6 +15,7 @@ from gateways.proxy.introductions import Introductions
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
+from infra.authentication import screener
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
@@ -48,6 +49,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     reception = DeliveryParts(parts).reception
     context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
+    looks = screener(parts.settings) if dialect is Dialect.SMTP else None  # whoever is before LMTP has looked
     wait_until_free(address, stop)
 
     async def serve() -> None:
@@ -57,6 +59,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 reception=reception,
                 executor=executor,
                 ssl_context=context,
+                screener=looks,
                 rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )

@@ -15,6 +15,7 @@ from typing import Any
 from infra.seldom_collecting import collect_seldom
 from scripts.benchmarks import (
     append,
+    authentication,
     bytes_per_message,
     flush_time,
     idle_clients,
@@ -36,6 +37,7 @@ ROWS: dict[str, tuple[Measure, str]] = {
     mailbox_sizes.ROW: (mailbox_sizes.measure, "every question and change in a small and a large mailbox"),
     sync_load.ROW: (sync_load.measure, "/sync one event behind over HTTP, alone and under ingest"),
     ingest.ROW: (ingest.measure, "mail by SMTP, with and without search, beside Dovecot"),
+    authentication.ROW: (authentication.measure, "SPF, DKIM, ARC and DMARC: one message, and ingest with them"),
     rebuilding.ROW: (rebuilding.measure, "making the rows in step and the search index again"),
     idle_clients.ROW: (idle_clients.measure, "clients that wait: memory each, threads, all told after"),
     bytes_per_message.ROW: (bytes_per_message.measure, "bytes that a message takes in the database"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -77,17 +77,17 @@ class Service:
 
 
 @contextmanager
-def service(stage: Stage, *, only: str = "") -> Iterator[Service]:
-    """The service with all roles or some; ended afterwards, whatever happens."""
+def service(stage: Stage, *, only: str = "", environment: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """The service with all roles or some, and further settings; ended afterwards, whatever happens."""
     ports = {name: _free_port() for name in ("HTTP", "SMTP", "LMTP")}
     addresses = {f"LEDGERMAIL_{name}": f"127.0.0.1:{port}" for name, port in ports.items()}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERMAIL_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERMAIL_")}
     log = stage.folder / "service.log"
     command = [sys.executable, "-m", "infra.command_line", "serve", *(("--only", only) if only else ())]
     with log.open("a") as errors:
         process = subprocess.Popen(  # noqa: S603 - this program's own
             command,
-            env=environment | addresses | {"LEDGERMAIL_DATA": str(stage.folder)},
+            env=inherited | addresses | {"LEDGERMAIL_DATA": str(stage.folder)} | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -29,6 +29,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     lmtp: bool = False
     size: int = 16_384
     per_s: float = 0.0
+    contents: Sequence[bytes] = ()
+    """What is sent instead of `whole`, one for each message."""
 
 
 class Sent(msgspec.Struct):
@@ -79,7 +81,8 @@ async def _send_over(
         if load.per_s:
             await asyncio.sleep(max(0.0, began + number / load.per_s - time.perf_counter()))
         recipient = load.recipients[number % len(load.recipients)]
-        content = whole(number, recipient, size=load.size, run=load.run)
+        made = load.contents[number] if load.contents else None
+        content = made or whole(number, recipient, size=load.size, run=load.run)
         at = time.perf_counter()
         writer.write(f"MAIL FROM:<writer@elsewhere.test>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode())
         for code in (b"250", b"250", b"354"):

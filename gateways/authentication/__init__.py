@@ -1,0 +1,8 @@
+"""Who a message really comes from: SPF, DKIM, ARC and DMARC, as protocol logic that knows no socket.
+
+Read in this order: `evidence` takes down what the checks need while a message streams by; `spf`, `dkim` and `arc` each
+say what they found, asking the DNS through the port `dns`; `dmarc` holds that against the author's domain and its
+policy; `verdict` runs them side by side and says what becomes of the message; `results_field` writes
+Authentication-Results. `tags`, `canonical`, `signature`, `public_keys`, `spf_record`, `spf_macros` and `dmarc_record`
+are their parts.
+"""

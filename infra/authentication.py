@@ -1,0 +1,20 @@
+"""Who looks at mail while its sender is still there: made from the settings."""
+
+from gateways.authentication.overrides import Trust
+from gateways.authentication.verdict import Authenticator
+from gateways.screening import Screener
+from infra.dns_resolver import DnsResolver, system_resolver
+from infra.settings import Settings
+
+
+def resolver(settings: Settings) -> DnsResolver:
+    """The DNS, for one event loop."""
+    return DnsResolver(settings.dns or system_resolver(), trusted=settings.dns_trusted == "yes")
+
+
+def screener(settings: Settings) -> Screener | None:
+    """For one event loop; nobody where authentication is off."""
+    if settings.authentication == "off":
+        return None
+    trust = Trust(frozenset(settings.trusted_sealers), frozenset(settings.known_lists))
+    return Authenticator(resolver(settings), trust)
