@@ -59,7 +59,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     search = parts.search.live(closing)
     views = Views(MessageLists(database), MailboxFacts(database), StoredSuggestions(database), search)
     if parts.redis is not None:
-        views = with_cache(views, parts.redis.current_answers(keys, database))
+        views = with_cache(views, parts.redis.current_answers(database))
     waiters = Waiters(lambda ids: dict(database.all(_HEADS, (ids,))), executor)
     tokens = TokenChecks(parts.sessions.ended, executor)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.ids import MailboxId
+from infra.caches.decoding import decoded
 from infra.caches.sealed import SealedCache
 from infra.views.database import Database
 
@@ -53,9 +54,9 @@ class CurrentAnswers:
             return ask()
         what, *details = question
         parts = msgspec.msgpack.encode((position, details))
-        kept = self._cache.get(mailbox_id, what, parts)
+        kept = decoded(self._cache.get(mailbox_id, what, parts), kind)
         if kept is not None:
-            return msgspec.msgpack.decode(kept, type=kind)
+            return kept
         found = ask()
         self._cache.put(mailbox_id, what, parts, value=msgspec.msgpack.encode(found), for_s=KEPT_S)
         return found

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from infra.caches.decoding import decoded
 from infra.caches.installation import InstallationCache
 
 LONGEST_S = 86_400
@@ -44,8 +45,7 @@ class CachedMailHosts:
 
     def find(self, domain: str) -> MailHosts | None:
         """What the DNS answered; see `MxCache.find`."""
-        found = self._cache.get(_KIND, domain.encode())
-        return None if found is None else msgspec.msgpack.decode(found, type=MailHosts)
+        return decoded(self._cache.get(_KIND, domain.encode()), MailHosts)
 
     def keep(self, domain: str, answer: MailHosts, *, ttl_s: int) -> None:
         """Know it; see `MxCache.keep`."""

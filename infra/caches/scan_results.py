@@ -4,6 +4,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from infra.caches.decoding import decoded
 from infra.caches.installation import InstallationCache
 
 KEPT_S = 7 * 86_400
@@ -40,8 +41,7 @@ class CachedScanResults:
 
     def find(self, sha256: str, scanner: str) -> ScanResult | None:
         """What was said; see `ScanResults.find`."""
-        found = self._cache.get(_KIND, sha256.encode(), scanner.encode())
-        return None if found is None else msgspec.msgpack.decode(found, type=ScanResult)
+        return decoded(self._cache.get(_KIND, sha256.encode(), scanner.encode()), ScanResult)
 
     def keep(self, sha256: str, scanner: str, result: ScanResult) -> None:
         """Know it; see `ScanResults.keep`."""

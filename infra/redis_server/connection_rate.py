@@ -17,8 +17,8 @@ from infra.redis_server.server import RedisAwayError, RedisServer
 
 GATHER_S = 0.05
 AT_ONCE = 500
-_BOTTOMLESS = 10**9
-"""What was admitted is counted, however much that is."""
+MOST_S = 10
+"""What was admitted is counted; above what these seconds admit it runs over."""
 
 
 class SharedRate:
@@ -41,11 +41,13 @@ class SharedRate:
         self._server = server
         self._names = names
         self._door = door.encode()
+        self._per_s = per_s
         self._interval_s = 1 / per_s
         self._own = own
         self._gather_s = gather_s
         self._clock_ms = clock_ms or (lambda: 0)
         self._lock = threading.Lock()
+        self._sharing = threading.Lock()
         self._now_s = 0.0
         self._empty_at_s: dict[str, float] = {}
         self._new: dict[str, int] = {}
@@ -70,22 +72,13 @@ class SharedRate:
 
     def share(self) -> None:
         """Add what was admitted since, and learn what all have admitted."""
-        with self._lock:
-            self._has_new.clear()
-            new, self._new = self._new, {}
-            now_s = self._now_s
-            self._empty_at_s = {one: empty_at for one, empty_at in self._empty_at_s.items() if empty_at > now_s}
-        counted = iter(new.items())
-        while some := list(islice(counted, AT_ONCE)):
-            try:
-                levels_ms = self._added(some)
-            except RedisAwayError:
-                return
-            with self._lock:
-                for (source, _), level_ms in zip(some, levels_ms, strict=True):
-                    unshared_s = self._new.get(source, 0) * self._interval_s
-                    together = now_s + level_ms / 1000 + unshared_s
-                    self._empty_at_s[source] = max(self._empty_at_s.get(source, 0.0), together)
+        with self._sharing:
+            counted = iter(self._taken())
+            while some := list(islice(counted, AT_ONCE)):
+                try:
+                    self._learn(some, self._added(some))
+                except RedisAwayError:
+                    return
 
     def close(self) -> None:
         """Count no more."""
@@ -93,10 +86,26 @@ class SharedRate:
         self._has_new.set()
         self._thread.join(timeout=5)
 
+    def _taken(self) -> list[tuple[str, int]]:
+        """How often each source was admitted since; buckets that are empty again are forgotten."""
+        with self._lock:
+            self._has_new.clear()
+            new, self._new = self._new, {}
+            now_s = self._now_s
+            self._empty_at_s = {one: empty_at for one, empty_at in self._empty_at_s.items() if empty_at > now_s}
+        return list(new.items())
+
+    def _learn(self, some: list[tuple[str, int]], levels_ms: list[int]) -> None:
+        with self._lock:
+            for (source, _), level_ms in zip(some, levels_ms, strict=True):
+                unshared_s = self._new.get(source, 0) * self._interval_s
+                together = self._now_s + level_ms / 1000 + unshared_s
+                self._empty_at_s[source] = max(self._empty_at_s.get(source, 0.0), together)
+
     def _added(self, some: list[tuple[str, int]]) -> list[int]:
         names = [self._names.of("connections", self._door, source.encode()) for source, _ in some]
         interval_ms = f"{self._interval_s * 1000:.6f}"
-        values: list[Word] = [word for _, count in some for word in (_BOTTOMLESS, interval_ms, count)]
+        values: list[Word] = [word for _, count in some for word in (-MOST_S * self._per_s, interval_ms, count)]
         answer: list[int] = self._server.ask("EVAL", SCRIPT, len(names), *names, self._clock_ms(), *values)
         return answer[1:]
 

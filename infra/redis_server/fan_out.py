@@ -93,8 +93,7 @@ class RedisListener:
         self._before.close()
 
     def _listen(self) -> None:
-        if self._server.is_away:
-            raise RedisAwayError("it did not answer lately")
+        self._server.check()  # one that is away is looked for, and named once, by the server's own thread
         connection = self._server.connection()
         try:
             _say(connection, "SUBSCRIBE", self._channel)

@@ -10,7 +10,6 @@ from infra.buckets import MemoryBuckets
 from infra.caches.current import CurrentAnswers
 from infra.caches.names import Names
 from infra.caches.sealed import SealedCache
-from infra.keys import Keys
 from infra.redis_server.buckets import RedisBuckets
 from infra.redis_server.cache import RedisCache
 from infra.redis_server.connection_rate import SharedRate
@@ -22,6 +21,7 @@ from infra.views.database import Database
 from infra.wakes import Heads
 
 NAMES_PURPOSE = b"ledgermail-redis-names-1"
+VIEWS_PURPOSE = b"ledgermail-redis-views-1"
 HEADS = "heads"
 HEADS_PURPOSE = b"ledgermail-redis-heads-1"
 SESSIONS_PURPOSE = b"ledgermail-redis-sessions-1"
@@ -40,13 +40,14 @@ class RedisParts:
         self.server.start()
         self._names = Names(secrets.derived(NAMES_PURPOSE))
         self._heads_key = secrets.derived(HEADS_PURPOSE)
+        self._views_secret = secrets.derived(VIEWS_PURPOSE)
         self.cache = RedisCache(self.server)
         self.known_tokens = RedisTokens(self.server, self._names, key=secrets.derived(SESSIONS_PURPOSE))
         self.failure_counts = RedisBuckets(self.server, self._names, MemoryBuckets())
 
-    def current_answers(self, keys: Keys, database: Database) -> CurrentAnswers:
-        """Answers of the views of a database, sealed under the mailboxes' keys."""
-        return CurrentAnswers(SealedCache(self.cache, keys, self._names), database)
+    def current_answers(self, database: Database) -> CurrentAnswers:
+        """Answers of the views of a database."""
+        return CurrentAnswers(SealedCache(self.cache, self._names, secret=self._views_secret), database)
 
     def connection_rate(self, door: str, limits: Limits) -> SharedRate:
         """How often anybody may connect to the doors of this name, all together."""

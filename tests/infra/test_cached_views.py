@@ -29,6 +29,7 @@ from tests.system.random_commands import START_MS, RandomCommands
 
 __all__ = ["given", "history"]  # fixtures
 NAMES = Names(bytes(32))
+SECRET = b"s" * 32
 
 
 class CountingCache:
@@ -75,7 +76,7 @@ def views(database: Database, tmp_path: Path) -> Iterator[Views]:
 
 @pytest.fixture
 def cached(views: Views, given: GivenMailboxes, database: Database, cache: CountingCache) -> Views:
-    return with_cache(views, CurrentAnswers(SealedCache(cache, given.keys, NAMES), database))
+    return with_cache(views, CurrentAnswers(SealedCache(cache, NAMES, secret=SECRET), database))
 
 
 def all_that_may_be_kept(views: Views, mailbox_id: MailboxId) -> dict[str, Any]:
@@ -191,21 +192,28 @@ def test_an_entry_that_got_into_another_mailboxs_place_is_not_read(
     assert anns is not bobs
 
 
-def test_what_is_kept_of_a_mailbox_cannot_be_read_without_its_key_and_nothing_more_is_kept(
-    given: GivenMailboxes,
-    cached: Views,
-    cache: CountingCache,
+def test_what_is_kept_names_nobody_and_cannot_be_read_without_the_installations_secret(
+    given: GivenMailboxes, cached: Views, cache: CountingCache
 ) -> None:
     ann = given.open("ann@example.test")
     cached.facts.labels(ann)
     [(name, entry)] = cache.entries.items()
     assert b"INBOX" not in entry
     assert ann.encode() not in name
-    given.keys.destroy(ann)
-    cache.entries.clear()
-    cached.facts.labels(ann)
-    assert (cache.hits, cache.entries) == (0, {})
-    assert SealedCache(cache, given.keys, NAMES).get(ann, "labels-1") is None
+    sealed = SealedCache(cache, NAMES, secret=b"x" * 32)
+    sealed.put(ann, "labels-1", value=b"x", for_s=60)
+    assert SealedCache(cache, NAMES, secret=SECRET).get(ann, "labels-1") is None
+    assert sealed.get(ann, "labels-1") == b"x"
+
+
+def test_what_another_version_kept_in_another_form_is_asked_for_anew(
+    given: GivenMailboxes, database: Database, cache: CountingCache
+) -> None:
+    ann = given.open("ann@example.test")
+    answers = CurrentAnswers(SealedCache(cache, NAMES, secret=SECRET), database)
+    assert answers.of_log(ann, ("question",), lambda: "a text", str) == "a text"
+    assert answers.of_log(ann, ("question",), lambda: 7, int) == 7
+    assert answers.of_log(ann, ("question",), lambda: 8, int) == 7
 
 
 def test_of_an_erased_mailbox_and_of_none_nothing_is_kept(

@@ -47,9 +47,11 @@ class TestSharedRate(ConnectionRateContract):
         assert isinstance(other, SharedRate)
         for rate in (one, other):
             assert admitted(rate, "192.0.2.1", now_s=1000.0, times=PER_S // 2 + 3) == PER_S // 2 + 3
-        for rate in (one, other, one):
+        for rate in (one, other):
             rate.share()
+        for rate in (one, other):
             rate.admits("192.0.2.1", now_s=1000.0)
+            rate.share()
         assert (admitted(one, "192.0.2.1", now_s=1000.0), admitted(other, "192.0.2.1", now_s=1000.0)) == (0, 0)
         assert admitted(one, "192.0.2.2", now_s=1000.0) == PER_S
 
