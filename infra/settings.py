@@ -225,6 +225,12 @@ class Settings:
         unset="the brokers' default",
     )
     kafka_events_days: int = _count("KAFKA_EVENTS_DAYS", 7, "Days that `mailbox_events` are kept.", most=3650)
+    kafka_publish: str = _from(
+        "KAFKA_PUBLISH",
+        read.one_of("yes", "no"),
+        "yes",
+        "Whether followers publish `mailbox_events`: `yes`, or `no` where change data capture does.",
+    )
     kafka_tls: str = _from(
         "KAFKA_TLS", read.one_of("no", "yes"), "no", "Whether brokers are spoken to over TLS: `yes` or `no`."
     )

@@ -18,27 +18,34 @@ from infra.followers import ViewUnavailableError
 from infra.kafka.cluster import KafkaUnavailableError
 from infra.kafka.in_hand import Taken
 from infra.kafka.publisher import MAX_RECORD_BYTES, Publisher
+from infra.kafka.publishing import NAME
 from infra.store.mapper import StoredRow
 from infra.store.recorder import MailboxRecorder
 
-NAME = "events"
-"""Of the publishing among the views that follow."""
 GATHERED_BYTES = 16 * 2**20
 AROUND_BYTES = 300
 """A row's hash, names and numbers, at most."""
 
 _MAILBOX = re.compile(r"[a-z0-9_-]{1,100}", re.ASCII)
 _log = logging.getLogger(__name__)
-_BEGIN_AT_HEADS = (
-    "INSERT INTO followers (view, mailbox_id, applied_seq) SELECT %(view)s, mailbox_id, head FROM mailboxes"
-    " WHERE NOT EXISTS (SELECT FROM followers WHERE view = %(view)s) ORDER BY mailbox_id ON CONFLICT DO NOTHING"
-)
 
 
 class SealedRow(msgspec.Struct, frozen=True, array_like=True):
     """A row of the log without its mailbox and salt."""
 
     seq: int
+    topic: str
+    state: bytes
+    recorded_at: int
+    key_id: str
+    hash: bytes
+
+
+class CapturedRow(msgspec.Struct, frozen=True):
+    """A row of `stored_events` as change data capture publishes it, in JSON: octets in base64 (docs/deploy.md)."""
+
+    originator_id: MailboxId
+    originator_version: int
     topic: str
     state: bytes
     recorded_at: int
@@ -62,7 +69,7 @@ def encoded(published: Published) -> bytes:
 def read_published(taken: Taken) -> Published | None:
     """What a record says; one that cannot be read stops nobody, for the log has all, and sweeps find it there."""
     try:
-        published = msgspec.msgpack.decode(taken.value or b"", type=Published)
+        published = _decoded(taken.value or b"")
     except msgspec.DecodeError as error:
         _log.error("events: partition %d at %d cannot be read: %s", taken.partition, taken.offset, error)
         return None
@@ -70,6 +77,14 @@ def read_published(taken: Taken) -> Published | None:
         _log.error("events: partition %d at %d names no mailbox or place of ours", taken.partition, taken.offset)
         return None
     return published
+
+
+def _decoded(value: bytes) -> Published:
+    if not value.startswith(b"{"):
+        return msgspec.msgpack.decode(value, type=Published)
+    row = msgspec.json.decode(value, type=CapturedRow)
+    sealed = SealedRow(row.originator_version, row.topic, row.state, row.recorded_at, row.key_id, row.hash)
+    return Published(row.originator_id, sealed.seq, (sealed,))
 
 
 def runs(mailbox_id: MailboxId, rows: Sequence[StoredRow], *, most_bytes: int = MAX_RECORD_BYTES) -> list[Published]:
@@ -137,12 +152,3 @@ class EventsView:
             self._publisher.publish(self._topic, gathered)
         except KafkaUnavailableError as outage:
             raise ViewUnavailableError(str(outage)) from outage
-
-
-def begin_at_heads(connection: Connection[Any]) -> int:
-    """Where nothing was ever published, begin with what is appended from now on; of how many mailboxes that is said.
-
-    What lies before, views read in the log: their cursors tell them.
-    """
-    with connection.transaction():
-        return connection.execute(_BEGIN_AT_HEADS, {"view": NAME}).rowcount

@@ -82,16 +82,19 @@ class KafkaQueue:
         return self._postgres.end_leases_of_the_dead()
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
-        """What waited in Postgres and is due, then what comes out of the topic, for which half the room is kept.
+        """What waited in Postgres and is due, and what comes out of the topic: neither has the other wait.
 
         While Kafka does not answer, what waits in Postgres is delivered all the same.
         """
         with self._lock:
             until_ms = self._clock_ms() + int(lease_s * 1000)
-            room = limit if not self._came else max(1, limit // 2)
-            leased = list(self._postgres.lease(worker, limit=room, lease_s=lease_s))
+            half = max(1, limit // 2)
+            leased = list(self._postgres.lease(worker, limit=half, lease_s=lease_s))
+            may_be_more = len(leased) == half
             try:
                 self._lease_out_of_the_topic(leased, limit, until_ms)
+                if may_be_more and len(leased) < limit:
+                    leased += self._postgres.lease(worker, limit=limit - len(leased), lease_s=lease_s)
             except (QueueUnavailableError, ConnectionError) as outage:
                 if not leased:
                     raise QueueUnavailableError(str(outage)) from outage
@@ -110,7 +113,9 @@ class KafkaQueue:
             time.sleep(max(0.0, until - time.monotonic()))
 
     def _lease_out_of_the_topic(self, leased: list[Leased], limit: int, until_ms: int) -> None:
-        """First those whose lease has ended in this process, then such as nobody had."""
+        """First those whose lease has ended in this process, then such as nobody had. What could not be told of those
+        that are settled is told first."""
+        self._member.commit()
         ended = [held for held in self._held.values() if held.until_ms <= self._clock_ms()]
         leased += [held.lease(until_ms) for held in ended[: limit - len(leased)]]
         while len(leased) < limit and self._fetch(limit - len(leased)):

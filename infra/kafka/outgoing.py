@@ -36,6 +36,7 @@ class KafkaOutgoing:
         """Those of the partitions that are ours; one that is in hand already is settled together with itself."""
         with self._lock:
             try:
+                self._member.commit()
                 came = self._member.fetch(most=limit, patience_s=PATIENCE_S)
             except ConnectionError as error:
                 raise OutgoingUnavailableError(str(error)) from error

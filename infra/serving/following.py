@@ -13,6 +13,7 @@ from infra.composition import Parts
 from infra.contacts_view import ContactsView
 from infra.delivery_parts import DeliveryParts
 from infra.followers import OUTAGES, Dispatcher, Follower, FollowingView
+from infra.kafka import publishing
 from infra.postgres_queue import Connect
 from infra.search_generations import LiveIndex
 from infra.search_view import SearchView, forget_lost_cursors
@@ -41,6 +42,9 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     """Keep search and contacts up with the log until `stop`."""
     with ExitStack() as closing:
         index = parts.search.live(closing)
+        if parts.kafka is None or parts.settings.kafka_publish == "no":
+            with parts.connect() as connection, connection.transaction():
+                publishing.forget(connection)
         views = [ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)), ToldView(ContactsView())]
         following = _woken_by_kafka(parts, views, closing) if parts.kafka else _woken_by_postgres(parts, views)
         telling = Telling(parts.connect, new_id("f"), following.followers | following.publisher)
@@ -57,15 +61,10 @@ def _woken_by_postgres(parts: Parts, views: Sequence[FollowingView]) -> _Followi
 def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitStack) -> _Following:
     """The wake-ups of appends go to what publishes, and views are members of the groups that read it: all but those
     that one process alone can write, where another member would sit on its partitions."""
-    from infra.kafka.events import EventsView, SealedLog, begin_at_heads
     from infra.kafka.group_follower import GroupFollower
     from infra.kafka.topic_reader import TopicReader
 
     assert parts.kafka is not None
-    with parts.connect() as connection:
-        begin_at_heads(connection)
-    events = EventsView(parts.kafka.publisher, parts.kafka.topics.events)
-    publishing = Follower(parts.conninfo, SealedLog(parts.recorder), events)
     written_by_one = {"search"} if parts.settings.search == "tantivy" else set()
     followers: dict[str, Follower[Any]] = {}
     for view in views:
@@ -76,10 +75,25 @@ def _woken_by_kafka(parts: Parts, views: Sequence[FollowingView], leaving: ExitS
             member = GroupFollower(parts.conninfo, reader, view, parts.kafka.following(view.name))
             leaving.callback(member.close)
             followers[view.name] = member
-    dispatcher = Dispatcher(parts.conninfo, [events.name, *sorted(written_by_one)])
-    publish = partial(publishing.run, poll_s=PUBLISH_POLL_S, gather_s=PUBLISH_GATHER_S)
-    wakers: list[tuple[str, Run]] = [("dispatcher", dispatcher.run), ("publisher", publish)]
-    return _Following(followers, wakers, {events.name: publishing})
+    publisher = _publisher(parts)
+    wakers: list[tuple[str, Run]] = [
+        (name, partial(one.run, poll_s=PUBLISH_POLL_S, gather_s=PUBLISH_GATHER_S)) for name, one in publisher.items()
+    ]
+    wakers.append(("dispatcher", Dispatcher(parts.conninfo, [*publisher, *sorted(written_by_one)]).run))
+    return _Following(followers, wakers, publisher)
+
+
+def _publisher(parts: Parts) -> dict[str, Follower[Any]]:
+    """Who brings appends into the topic, unless something else does."""
+    from infra.kafka.events import EventsView, SealedLog
+
+    assert parts.kafka is not None
+    if parts.settings.kafka_publish == "no":
+        return {}
+    with parts.connect() as connection:
+        publishing.begin_at_heads(connection)
+    events = EventsView(parts.kafka.publisher, parts.kafka.topics.events)
+    return {events.name: Follower(parts.conninfo, SealedLog(parts.recorder), events)}
 
 
 def _run_all(runs: Sequence[tuple[str, Run]], lost: "LostIndex", stop: threading.Event, ready: Ready) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
@@ -15,7 +16,16 @@ from domain.events import RecordedEvent
 from domain.ids import MailboxId
 from infra.blob_references import touch
 from infra.followers import Follower, fan_out, lags, sweep
-from infra.kafka.events import EventsView, Published, SealedLog, begin_at_heads, encoded, read_published, runs
+from infra.kafka import publishing
+from infra.kafka.events import (
+    CapturedRow,
+    EventsView,
+    Published,
+    SealedLog,
+    encoded,
+    read_published,
+    runs,
+)
 from infra.kafka.group_follower import GroupFollower
 from infra.kafka.in_hand import Taken
 from infra.kafka.parts import KafkaParts
@@ -255,14 +265,16 @@ def test_of_a_message_whose_salt_was_destroyed_the_record_gives_what_the_log_giv
 def test_an_installation_that_comes_to_kafka_publishes_from_its_heads_on(house: House) -> None:
     (mailbox_id,) = house.open(1)
     house.fill(mailbox_id, 3)
-    assert begin_at_heads(house.connection) == 1
+    assert publishing.begin_at_heads(house.connection) == 1
     later = house.given.open("later@example.test")
-    assert begin_at_heads(house.connection) == 0
+    assert publishing.begin_at_heads(house.connection) == 0
     cursors = dict(house.connection.execute("SELECT mailbox_id, applied_seq FROM followers WHERE view = 'events'"))
     assert cursors == {mailbox_id: 4}
     house.publish()
     cursors = dict(house.connection.execute("SELECT mailbox_id, applied_seq FROM followers WHERE view = 'events'"))
     assert cursors == {mailbox_id: 4, later: 1}
+    publishing.forget(house.connection)
+    assert "events" not in lags(house.connection)
 
 
 def row(seq: int, size: int) -> StoredRow:
@@ -275,6 +287,25 @@ def test_rows_go_into_records_of_bounded_size_and_what_is_too_large_is_only_name
     assert [(one.head, [row.seq for row in one.rows]) for one in made] == [(2, [1, 2]), (3, []), (5, [4, 5]), (6, [6])]
     assert all(len(encoded(one)) <= 2_000 for one in made)
     assert [read_published(Taken(0, 0, None, encoded(one))) for one in made] == made
+
+
+def test_rows_that_change_data_capture_published_are_applied_as_ours_are(house: House) -> None:
+    (mailbox_id,) = house.open(1)
+    follower = house.follower()
+    house.fill(mailbox_id, 3)
+    rows = MailboxRecorder(datastore(house.given.url)).rows_after(mailbox_id, 0, limit=10)
+    captured = [
+        CapturedRow(row.mailbox_id, row.seq, row.topic, row.state, row.recorded_at, row.key_id, row.hash)
+        for row in rows
+    ]
+    values = [(mailbox_id, msgspec.json.encode(row)) for row in captured]
+    house.kafka.publisher.publish(house.kafka.topics.events, values)
+    house.follow(follower, {mailbox_id: 4})
+    house.publish()
+    house.fill(mailbox_id, 1, start=3)
+    house.publish()
+    house.follow(follower, {mailbox_id: 5})
+    assert house.counted() == {mailbox_id: [1, 2, 3, 4, 5]}
 
 
 def test_two_followers_of_one_group_finish_a_backlog_with_each_event_once_and_in_order(house: House) -> None:

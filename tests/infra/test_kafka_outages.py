@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from gateways.queue import QueueUnavailableError
+from gateways.queue import Leased, QueueUnavailableError
 from gateways.reception import TemporarilyUnavailableError
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
@@ -187,7 +187,7 @@ def test_what_waits_in_postgres_is_delivered_while_the_broker_is_away(parts: Par
         parts.kafka.check()
 
 
-def lease_one(post: DeliveryParts) -> list:  # type: ignore[type-arg]
+def lease_one(post: DeliveryParts) -> list[Leased]:
     while not (found := list(post.queue.lease("w", limit=1, lease_s=60))):
         continue
     return found

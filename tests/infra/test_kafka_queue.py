@@ -193,6 +193,19 @@ def test_a_record_that_cannot_be_read_becomes_a_dead_letter_and_stops_nobody(
     assert count(pool, "SELECT count(*) FROM queue_failures WHERE error LIKE 'cannot be read%'") == 1
 
 
+def test_neither_postgres_nor_the_topic_has_the_other_wait(queue: KafkaQueue, clock: Clock) -> None:
+    waiting = [record() for _ in range(10)]
+    queue.put_all(waiting)
+    for held in leased(queue):
+        queue.postpone(held, 0, due_at=clock(), failures=0, error="x")
+    fresh = record()
+    queue.put(fresh)
+    first = [one.record for one in leased(queue, limit=4)]
+    assert fresh in first
+    assert len(first) == 4
+    assert len(leased(queue)) == 7
+
+
 def test_every_record_that_is_put_twice_is_settled_by_one_delivery(queue: KafkaQueue, kafka: KafkaParts) -> None:
     given = [record() for _ in range(5)]
     for one in [*given, *given]:
