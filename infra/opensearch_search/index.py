@@ -84,7 +84,7 @@ class OpenSearchIndex:
                 answer = self._client.transport.perform_request(
                     "POST",
                     f"/{self._writes}/_delete_by_query",
-                    params=parameters,
+                    params=dict(parameters),  # the client takes out of it what is its own
                     body={"query": {"bool": {"should": kinds, "minimum_should_match": 1}}},
                 )
             left = answer["total"] > 0

@@ -16,6 +16,7 @@ from opensearchpy.exceptions import (
     ConnectionTimeout,
     NotFoundError,
     OpenSearchException,
+    SSLError,
     TransportError,
 )
 
@@ -101,5 +102,8 @@ def require(client: OpenSearch) -> None:
         client.transport.perform_request("GET", "/", params={"request_timeout": CHECK_S})
     except (AuthenticationException, AuthorizationException) as error:
         raise OperatorError(f"OpenSearch is closed to this user: status {error.status_code}") from error
+    except SSLError as error:
+        reason = " ".join(str(error.info).split())
+        raise OperatorError(f"OpenSearch has no certificate that we may trust: {reason}") from error
     except OpenSearchException:
         return

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from infra.composition import Parts
+from infra.opensearch_search.server import OpenSearchServer, require
 from infra.operator_errors import OperatorError
 from infra.search_rebuild import verify_search
 from infra.serving.following import follow
@@ -217,6 +218,13 @@ def test_a_restored_database_begins_another_index(
     ) as p:
         names.add(p.search.generations().alias)  # type: ignore[attr-defined]
     assert len(names) == 2
+
+
+def test_a_certificate_that_nobody_trusts_stops_the_start_with_one_line() -> None:
+    with closed_door() as url:
+        client = OpenSearchServer(urls=(url.replace("http:", "https:"),)).client()
+        with pytest.raises(OperatorError, match=r"^OpenSearch has no certificate that we may trust: [^\n]+$"):
+            require(client)
 
 
 def test_a_user_that_it_does_not_take_stops_the_start_with_one_line(database_url: str, data_folder: Path) -> None:
