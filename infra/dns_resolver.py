@@ -32,6 +32,8 @@ TRIES_S: Final = (1.0, 2.0, 4.0)
 """How long each sending of a question is waited for."""
 UDP_BYTES = 1232
 """What fits into one packet on every path."""
+MAX_AT_ONCE = 256
+"""Questions under way, each of which holds a socket; the others wait their turn."""
 MAX_RECORDS = 200
 """More records of one kind at one name are nobody's mail set-up."""
 SYSTEM_FILE = "/etc/resolv.conf"
@@ -61,6 +63,7 @@ class DnsResolver:
         self._is_trusted = trusted or server.is_loopback
         self._tries_s = tries_s
         self._memory = DnsMemory(clock_s)
+        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._asked: dict[tuple[bytes, RdataType], asyncio.Task[Answer[Any]]] = {}
 
     async def txt(self, name: str) -> Answer[bytes]:
@@ -117,7 +120,7 @@ class DnsResolver:
         for patience_s in self._tries_s:
             question = _question(octets, kind)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
+                async with self._slots, asyncio.timeout(patience_s):
                     return await self._once(question)
         raise DnsTemporaryError(f"the resolver {self._server} does not answer")
 

@@ -20,6 +20,8 @@ MAX_HEADER_BYTES = 2**20
 """As much as anything else reads of a header."""
 MAX_SIGNATURES = 10
 """DKIM signatures of one message that are looked at, the topmost first."""
+MAX_BODY_FORMS = 4
+"""Ways of hashing the body of one message: all that honest signatures use, not as many as a stranger can think of."""
 
 
 class Evidence:
@@ -86,6 +88,8 @@ class Evidence:
         except SignatureInvalidError as error:
             return error
         if signature.body is not None and signature.body not in self._bodies:
+            if len(self._bodies) >= MAX_BODY_FORMS:
+                return SignatureInvalidError("the body would have to be hashed in too many ways")
             self._bodies[signature.body] = _HashedBody(signature.body)
         return signature
 

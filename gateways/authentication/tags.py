@@ -3,7 +3,7 @@
 import re
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_FOLDING = re.compile(r"[ \t\r\n]+")
+_NO_SPACE = dict.fromkeys(map(ord, " \t\r\n"))
 MAX_TAGS = 100
 
 
@@ -35,4 +35,4 @@ def tag_list(text: str) -> dict[str, str]:
 
 def without_space(value: str) -> str:
     """The value less all white space, as base64 and the names of header fields are read (RFC 6376 section 3.5)."""
-    return _FOLDING.sub("", value)
+    return value.translate(_NO_SPACE)

@@ -77,8 +77,9 @@ class Authenticator:
     async def _dmarc(self, walks: "Sequence[dmarc_check.Walk | DmarcResult]", found: _Found) -> DmarcResult:
         if not walks:
             return DmarcResult("permerror", reason="From names no domain")
-        results = [await self._of_author(walks[0], found)]
-        results += await asyncio.gather(*(self._of_author(walk, found) for walk in walks[1:]))
+        if len(walks) == 1:
+            return await self._of_author(walks[0], found)
+        results = await asyncio.gather(*(self._of_author(walk, found) for walk in walks))
         return max(results, key=lambda one: (_DOUBT[one.result], POLICIES.index(one.policy)))
 
     async def _of_author(self, walk: "dmarc_check.Walk | DmarcResult", found: _Found) -> DmarcResult:

@@ -119,9 +119,10 @@ class Session(asyncio.BufferedProtocol):
             self._timer.cancel()
         if not self._is_admitted:
             return
-        self._door.leaves(self, self._source)
         if self._screening is not None:
             self._screening.cancel()
+            self._is_calling = False
+        self._door.leaves(self, self._source)
         if not self._is_calling:
             self._discard()
 
@@ -201,6 +202,8 @@ class Session(asyncio.BufferedProtocol):
         self._screening.add_done_callback(lambda done: self._screened(action, done))
 
     def _screened(self, action: Screen, done: "asyncio.Task[Screening]") -> None:
+        if done.cancelled() and self._is_lost:
+            return
         self._screening = None
         failure = asyncio.CancelledError() if done.cancelled() else done.exception()
         self._called(action, done.result() if failure is None else failure)

@@ -12,10 +12,10 @@ import uvloop
 
 from domain.ids import new_id
 from gateways.proxy.introductions import Introductions
+from gateways.screening import Screener
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
-from infra.authentication import screener
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
@@ -49,7 +49,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     reception = DeliveryParts(parts).reception
     context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
-    looks = screener(parts.settings) if dialect is Dialect.SMTP else None  # whoever is before LMTP has looked
+    looks = _screener(parts.settings, dialect)
     wait_until_free(address, stop)
 
     async def serve() -> None:
@@ -76,6 +76,15 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         if shared is not None:
             closing.callback(shared.close)
         uvloop.run(serve())
+
+
+def _screener(settings: Settings, dialect: Dialect) -> Screener | None:
+    """Nobody before LMTP: whoever stands before it has seen the stranger."""
+    if dialect is Dialect.LMTP or settings.authentication == "off":
+        return None
+    from infra.authentication import screener  # takes 0.1 s to import: only who uses it pays
+
+    return screener(settings)
 
 
 def _reason(error: OSError) -> str:

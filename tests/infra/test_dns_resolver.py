@@ -10,7 +10,7 @@ import uvloop
 
 from gateways.authentication.dns import Answer, DnsTemporaryError
 from infra.dns_memory import FAILURE_S, MAX_BYTES, DnsMemory
-from infra.dns_resolver import MAX_RECORDS, DnsResolver, system_resolver
+from infra.dns_resolver import MAX_AT_ONCE, MAX_RECORDS, DnsResolver, system_resolver
 from infra.settings_readers import ListenAddress
 from tests.dns_zone import GARBAGE, HANG, SERVFAIL, STRANGER, Zone, serving
 
@@ -142,6 +142,16 @@ def test_the_same_question_asked_by_many_at_once_is_sent_once(resolver: DnsResol
 
     assert {len(answer.records) for answer in run(many())} == {2}
     assert len(zone.asked) == 1
+
+
+def test_very_many_different_questions_at_once_are_all_answered(resolver: DnsResolver, zone: Zone) -> None:
+    names = [f"n{number}.test" for number in range(3 * MAX_AT_ONCE)]
+
+    async def many() -> list[Answer[bytes]]:
+        return await asyncio.gather(*(resolver.txt(name) for name in names))
+
+    assert run(many()) == [Answer(exists=False)] * len(names)
+    assert {name for name, _ in zone.asked} == set(names)
 
 
 def test_who_gives_up_takes_the_answer_from_nobody_else(resolver: DnsResolver) -> None:

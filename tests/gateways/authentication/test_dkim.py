@@ -194,6 +194,12 @@ def test_of_very_many_signatures_ten_are_looked_at(server: ListenAddress) -> Non
     assert [found.result for found in verified(server, field * 30 + MAIL)] == ["pass"] * 10
 
 
+def test_a_body_is_not_hashed_in_as_many_ways_as_a_stranger_can_think_of(server: ListenAddress) -> None:
+    field = signed(MAIL).partition(b"From:")[0]
+    lengths = [field.replace(b"q=dns/txt", b"q=dns/txt; l=%d" % length) for length in range(9)]
+    assert [found.result for found in verified(server, b"".join(lengths) + MAIL)] == ["fail"] * 4 + ["permerror"] * 5
+
+
 def test_a_header_too_long_to_be_kept_is_not_verified_and_its_first_fields_are_known() -> None:
     evidence = evidence_of(
         b"From: bob@elsewhere.test\r\nX: " + b"x" * 2**21 + b"\r\n\r\nbody", cuts=range(0, 2**21, 32768)
