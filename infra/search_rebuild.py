@@ -128,6 +128,6 @@ def verify_search(connection: Connection[Any], index: WholeIndex, mailbox_id: Ma
     found, as_of = index.messages(mailbox_id)
     live = {row[0] for row in connection.execute(_LIVE, (mailbox_id, as_of)).fetchall()}
     lost = [f"message {message_id} is not in the search index" for message_id in sorted(live - found)]
-    if index.cursor(mailbox_id) != as_of:
+    if index.cursors([mailbox_id])[mailbox_id] != as_of:
         return lost
     return lost + [f"message {message_id} is in the search index only" for message_id in sorted(found - live)]

@@ -12,8 +12,10 @@ from infra.opensearch_search.server import OpenSearchServer
 from infra.s3_bucket import Bucket
 from infra.s3_client import S3Server
 from scripts.stack_servers.folders import Folders, folders
+from scripts.stack_servers.opensearch import OpenSearch
 from scripts.stack_servers.processes import running
 from scripts.stack_servers.s3 import S3
+from scripts.stack_servers.server import Server
 from scripts.stack_servers.stack import Stack
 
 
@@ -64,10 +66,22 @@ def fresh_bucket() -> Iterator[Bucket]:
 
 
 @contextmanager
-def own_s3(folder: Path) -> Iterator["OwnS3"]:
+def own_s3(folder: Path) -> Iterator["OwnServer"]:
     """An S3 server of one's own below `folder`, to be stopped and started again."""
-    stack = Stack(Folders(folder / "stack", folders(os.environ).cache), [S3()], lambda _server, _what: None)
-    own = OwnS3(stack)
+    with _own(folder, S3()) as own:
+        yield own
+
+
+@contextmanager
+def own_opensearch(folder: Path) -> Iterator["OwnServer"]:
+    """An OpenSearch of one's own below `folder`."""
+    with _own(folder, OpenSearch()) as own:
+        yield own
+
+
+@contextmanager
+def _own(folder: Path, server: Server) -> Iterator["OwnServer"]:
+    own = OwnServer(Stack(Folders(folder / "stack", folders(os.environ).cache), [server], lambda _server, _what: None))
     own.start()
     try:
         yield own
@@ -75,24 +89,30 @@ def own_s3(folder: Path) -> Iterator["OwnS3"]:
         own.stop()
 
 
-class OwnS3:
-    """A real S3 server."""
+class OwnServer:
+    """A real server."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._name = stack.servers[0].name
 
     @property
     def variables(self) -> dict[str, str]:
         """The settings that pick it."""
-        return self._stack.variables(["s3"])
+        return self._stack.variables([self._name])
 
     def start(self) -> None:
         """Until it is ready, at the address that it had before."""
-        assert self._stack.up(["s3"]) == {}
+        assert self._stack.up([self._name]) == {}
 
     def stop(self) -> None:
         """What it holds stays."""
-        assert self._stack.down(["s3"]) == []
+        assert self._stack.down([self._name]) == []
+
+    def kill(self) -> None:
+        """At once; it is gone on return."""
+        self.signal(signal.SIGKILL)
+        assert self._stack.down([self._name]) == []
 
     def signal(self, number: signal.Signals) -> None:
         """To its process."""

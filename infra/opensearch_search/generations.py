@@ -68,7 +68,7 @@ class OpenSearchGenerations:
         with told():
             found = self._ask("GET", f"/{self.alias}/_mapping", ignore=404)
         for name, index in found.items():
-            if "mappings" in index and index["mappings"].get("_meta", {}).get("schema") != SCHEMA:
+            if index["mappings"].get("_meta", {}).get("schema") != SCHEMA:
                 raise OperatorError(f"the index {name} of OpenSearch has another form: ledgermail rebuild search")
 
     def begin(self) -> tuple[int, OpenSearchIndex]:
@@ -141,11 +141,13 @@ class OpenSearchGenerations:
                 self._ask("DELETE", f"/{self.name(one)}", ignore=404)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, ignore: int = 0) -> dict[str, Any]:
-        """The answer; one to a question about what is not there has no index in it."""
+        """The answer; nothing, where its status is the one to `ignore`."""
         parameters: dict[str, Any] = {"request_timeout": WRITE_S}
         if ignore:
             parameters["ignore"] = ignore
         answer: dict[str, Any] = self._client.transport.perform_request(method, path, params=parameters, body=body)
+        if "error" in answer:
+            return {}
         if answer.get("acknowledged") is False:
             raise SearchUnavailableError("OpenSearch has not agreed on a change in time")
         return answer

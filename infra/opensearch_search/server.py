@@ -1,5 +1,6 @@
 """How OpenSearch is reached, and what its refusals mean."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import (
     AuthenticationException,
     AuthorizationException,
+    ConnectionError,
     ConnectionTimeout,
     NotFoundError,
     OpenSearchException,
@@ -25,6 +27,8 @@ SEARCH_S: Final = 5.0
 WRITE_S: Final = 30.0
 CHECK_S: Final = 3.0
 _TOO_MANY_TERMS: Final = "maxClauseCount"
+
+logging.getLogger("opensearch").setLevel(logging.CRITICAL)  # who asks tells what failed; requests hold words of mail
 
 
 class IndexMissingError(SearchUnavailableError):
@@ -69,10 +73,12 @@ def told() -> Iterator[None]:
         raise SearchUnavailableError(f"OpenSearch refuses: {error}") from error
     except ConnectionTimeout as error:
         raise SearchUnavailableError("OpenSearch does not answer in time") from error
+    except ConnectionError as error:
+        raise SearchUnavailableError(f"OpenSearch cannot be reached: {type(error.info).__name__}") from error
     except TransportError as error:
         if _TOO_MANY_TERMS in str(error.info):
             raise SearchTooBroadError("a phrase ends with the beginning of too many words") from error
-        raise SearchUnavailableError(f"OpenSearch does not answer or refuses: {error}") from error
+        raise SearchUnavailableError(f"OpenSearch refuses: {error}") from error
     except OpenSearchException as error:
         raise SearchUnavailableError(f"OpenSearch cannot be asked: {error}") from error
 

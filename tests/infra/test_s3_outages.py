@@ -17,20 +17,20 @@ from infra.s3_client import S3UnavailableError
 from infra.s3_keys import S3Keys
 from infra.settings import load
 from tests.post_office import MAIL, envelope_of
-from tests.servers import OwnS3, own_s3
+from tests.servers import OwnServer, own_s3
 
 pytestmark = pytest.mark.servers
 ADDRESS = "ann@example.test"
 
 
 @pytest.fixture
-def s3(tmp_path: Path) -> Iterator[OwnS3]:
+def s3(tmp_path: Path) -> Iterator[OwnServer]:
     with own_s3(tmp_path) as server:
         yield server
 
 
 @pytest.fixture
-def environment(s3: OwnS3, database_url: str, data_folder: Path) -> dict[str, str]:
+def environment(s3: OwnServer, database_url: str, data_folder: Path) -> dict[str, str]:
     return {"LEDGERMAIL_DATABASE_URL": database_url, "LEDGERMAIL_DATA": str(data_folder), **s3.variables}
 
 
@@ -75,7 +75,7 @@ def test_mail_comes_back_byte_for_byte_and_nothing_lies_in_the_data_folder(parts
     assert sorted(path.name for path in parts.settings.data.rglob("*") if path.is_file()) == ["master.key"]
 
 
-def test_mail_is_not_taken_while_s3_is_away_and_is_once_it_is_back(parts: Parts, s3: OwnS3) -> None:
+def test_mail_is_not_taken_while_s3_is_away_and_is_once_it_is_back(parts: Parts, s3: OwnServer) -> None:
     post = DeliveryParts(parts)
     s3.stop()
     with pytest.raises(TemporarilyUnavailableError):
@@ -89,7 +89,7 @@ def test_mail_is_not_taken_while_s3_is_away_and_is_once_it_is_back(parts: Parts,
     assert len(delivered(parts)) == 1
 
 
-def test_what_was_taken_waits_for_s3_without_counting_as_a_failure(parts: Parts, s3: OwnS3) -> None:
+def test_what_was_taken_waits_for_s3_without_counting_as_a_failure(parts: Parts, s3: OwnServer) -> None:
     post = DeliveryParts(parts)
     worker = post.worker()
     accept(post, 1)
@@ -106,7 +106,7 @@ def test_what_was_taken_waits_for_s3_without_counting_as_a_failure(parts: Parts,
     assert len(delivered(parts)) == 1
 
 
-def test_a_view_that_follows_waits_for_s3_and_parks_nothing(parts: Parts, s3: OwnS3) -> None:
+def test_a_view_that_follows_waits_for_s3_and_parks_nothing(parts: Parts, s3: OwnServer) -> None:
     post = DeliveryParts(parts)
     accept(post, 1)
     post.worker().run_due()
@@ -123,7 +123,7 @@ def test_a_view_that_follows_waits_for_s3_and_parks_nothing(parts: Parts, s3: Ow
         assert lags(connection)["contacts"] == (0, 0)
 
 
-def test_a_key_is_not_trusted_for_ever_while_s3_is_away(parts: Parts, s3: OwnS3) -> None:
+def test_a_key_is_not_trusted_for_ever_while_s3_is_away(parts: Parts, s3: OwnServer) -> None:
     entry = parts.directory.find(ADDRESS)
     assert entry is not None
     s3.stop()
@@ -136,7 +136,7 @@ def test_a_key_is_not_trusted_for_ever_while_s3_is_away(parts: Parts, s3: OwnS3)
     assert parts.keys.get(entry.mailbox_id) is not None
 
 
-def test_a_start_while_s3_is_away_is_refused_in_one_line(environment: dict[str, str], s3: OwnS3) -> None:
+def test_a_start_while_s3_is_away_is_refused_in_one_line(environment: dict[str, str], s3: OwnServer) -> None:
     s3.stop()
     with Parts(load(environment)) as parts:
         for made in ("blobs", "keys"):
