@@ -91,7 +91,7 @@ class DeliveryParts:
         hints.attend()
         self.queue.end_leases_of_the_dead()
         return DeliveryWorker(
-            queue=ToldQueue(AttendedQueue(self._parts.connect, hints)),
+            queue=ToldQueue(AttendedQueue(self.queue, hints)),
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
             appender=ToldAppender(TimedAppender(self._parts.lane)),
@@ -107,15 +107,7 @@ class DeliveryParts:
 
     def _wait(self, hints: QueueHints) -> Callable[[float], None]:
         """What wakes a worker: in Postgres a hint, in Kafka a record."""
-        queue = self.queue
-        if isinstance(queue, PostgresQueue):
-            return hints.wait
-
-        def wait(timeout_s: float) -> None:
-            hints.wait(0.0)  # keeps the worker known to live
-            queue.wait(timeout_s)
-
-        return wait
+        return hints.wait if isinstance(self.queue, PostgresQueue) else self.queue.wait
 
     def sender(self) -> Sender:
         """A sender, for one thread."""

@@ -6,14 +6,14 @@ timers look next (`PostgresQueue.end_leases_of_the_dead`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from gateways.queue import Leased
-from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL, Connect, PostgresQueue
+from gateways.queue import Leased, Queue, QueueRecord
+from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL
 
 PROBED = (
     "SELECT set_config('tcp_keepalives_' || name, value, false)"
@@ -69,14 +69,39 @@ class QueueHints:
         return self._connection
 
 
-class AttendedQueue(PostgresQueue):
-    """The queue of one worker, who attends whenever it leases: what it holds is taken for nobody else's."""
+class AttendedQueue:
+    """The port `gateways.queue.Queue` of one worker, who attends whenever it leases: what it holds is taken for nobody
+    else's. Of every queue, for each keeps what must wait in Postgres."""
 
-    def __init__(self, connect: Connect, hints: QueueHints, *, clock_ms: Callable[[], int] | None = None) -> None:
-        super().__init__(connect, clock_ms=clock_ms)
+    def __init__(self, queue: Queue, hints: QueueHints) -> None:
+        self._queue = queue
         self._hints = hints
+
+    def expect(self, blob: str, *, size_bytes: int) -> None:
+        """See `Queue.expect`."""
+        self._queue.expect(blob, size_bytes=size_bytes)
+
+    def put(self, record: QueueRecord) -> None:
+        """See `Queue.put`."""
+        self._queue.put(record)
+
+    def put_all(self, records: Sequence[QueueRecord]) -> None:
+        """See `Queue.put_all`."""
+        self._queue.put_all(records)
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """See `Queue.lease`. Raises: psycopg.OperationalError, while it cannot attend."""
         self._hints.attend()
-        return super().lease(worker, limit=limit, lease_s=lease_s)
+        return self._queue.lease(worker, limit=limit, lease_s=lease_s)
+
+    def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:
+        """See `Queue.done`."""
+        self._queue.done(finished)
+
+    def postpone(self, leased: Leased, recipient: int, *, due_at: int, failures: int, error: str) -> None:
+        """See `Queue.postpone`."""
+        self._queue.postpone(leased, recipient, due_at=due_at, failures=failures, error=error)
+
+    def bury(self, leased: Leased, recipient: int, *, error: str) -> None:
+        """See `Queue.bury`."""
+        self._queue.bury(leased, recipient, error=error)

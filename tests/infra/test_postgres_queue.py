@@ -43,7 +43,7 @@ class TestAttendedQueue(QueueContract):
     @pytest.fixture
     def queue(self, pool: ConnectionPool[Any], clock: Clock, module_database_url: str) -> Iterator[AttendedQueue]:
         hints = QueueHints(module_database_url, "worker")
-        yield AttendedQueue(pool.connection, hints, clock_ms=clock)
+        yield AttendedQueue(PostgresQueue(pool.connection, clock_ms=clock), hints)
         hints.close()
 
 
@@ -233,7 +233,7 @@ def test_a_worker_whose_connection_was_cut_attends_again_before_it_leases(
     pool: ConnectionPool[Any], queue: PostgresQueue, module_database_url: str
 ) -> None:
     hints = QueueHints(module_database_url, "worker")
-    attended = AttendedQueue(pool.connection, hints)
+    attended = AttendedQueue(PostgresQueue(pool.connection), hints)
     queue.put(record())
     assert attended.lease("worker", limit=0, lease_s=60) == []
     with pool.connection() as connection:
