@@ -5,7 +5,7 @@ import hashlib
 import signal
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.stack_servers import maven, tools
@@ -121,5 +121,5 @@ def _cluster(place: Place) -> str:
 
 
 def _archives(place: Place) -> Path:
-    project = maven.pom("kafka", ARTIFACTS)
-    return made(place, project + maven.pinned("kafka"), lambda target: maven.copy_archives(place, project, target))
+    project, shared = maven.pom("kafka", ARTIFACTS), replace(place, name="kafka")
+    return made(shared, project + maven.pinned("kafka"), lambda target: maven.copy_archives(place, project, target))
