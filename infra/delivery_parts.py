@@ -107,15 +107,7 @@ class DeliveryParts:
 
     def _wait(self, hints: QueueHints) -> Callable[[float], None]:
         """What wakes a worker: in Postgres a hint, in Kafka a record."""
-        queue = self.queue
-        if isinstance(queue, PostgresQueue):
-            return hints.wait
-
-        def wait(timeout_s: float) -> None:
-            hints.wait(0.0)  # keeps the worker known to live
-            queue.wait(timeout_s)
-
-        return wait
+        return hints.wait if isinstance(self.queue, PostgresQueue) else self.queue.wait
 
     def sender(self) -> Sender:
         """A sender, for one thread."""

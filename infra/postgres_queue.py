@@ -33,13 +33,15 @@ _PUT = (
 )
 """One statement: three cost a client more than the server needs for the work."""
 _LEASE = (
-    "WITH due AS MATERIALIZED (SELECT acceptance_id FROM queue_records WHERE due_at <= %(now)s"
-    " ORDER BY due_at, acceptance_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
-    " UPDATE queue_records q SET leased_by = %(worker)s, due_at = %(until)s,"
+    "WITH due AS MATERIALIZED (SELECT acceptance_id, due_at FROM queue_records WHERE due_at <= %(now)s"
+    " ORDER BY due_at, acceptance_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),"
+    " leased AS (UPDATE queue_records q SET leased_by = %(worker)s, due_at = %(until)s,"
     " interruptions = q.interruptions + (q.leased_by IS NOT NULL)::integer"
     " FROM due WHERE q.acceptance_id = due.acceptance_id"
-    " RETURNING q.acceptance_id, q.record, q.open, q.interruptions"
+    " RETURNING due.due_at, q.acceptance_id, q.record, q.open, q.interruptions)"
+    " SELECT acceptance_id, record, open, interruptions FROM leased ORDER BY due_at, acceptance_id"
 )
+"""In order: what an update returns comes as its join found it, and mails of a mailbox are numbered as they come."""
 _FAILURES = "SELECT acceptance_id, recipient, failures, due_at FROM queue_failures WHERE acceptance_id = ANY(%s)"
 _SETTLE = (
     "WITH given AS (SELECT x.id, array_agg(x.r) AS settled"

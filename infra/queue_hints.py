@@ -80,4 +80,4 @@ class AttendedQueue(PassingQueue):
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """See `Queue.lease`. Raises: psycopg.OperationalError, while it cannot attend."""
         self._hints.attend()
-        return super().lease(worker, limit=limit, lease_s=lease_s)
+        return self._queue.lease(worker, limit=limit, lease_s=lease_s)

@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.stack_servers.folders import write_closed
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_STATE, _STARTED = 0, 19  # proc_pid_stat(5), fields 3 and 22, counted after the name in brackets
+_STATE, _THREADS, _STARTED = 0, 17, 19  # proc_pid_stat(5), fields 3, 20 and 22, counted after the name in brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,17 @@ class Identity:
 
 
 def identity(pid: int) -> Identity | None:
-    """Who the process of this id is; None for one that is no more, or has ended and was not reaped."""
+    """Who the process of this id is; None for one that is no more, or has ended and was not reaped.
+
+    One whose first thread alone has ended lives on: with the others it holds its ports.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat.rpartition(")")[2].split()
-    return None if fields[_STATE] in "ZX" else Identity(_BOOT.read_text().strip(), pid, int(fields[_STARTED]))
+    has_ended = fields[_STATE] in "ZX" and int(fields[_THREADS]) <= 1
+    return None if has_ended else Identity(_BOOT.read_text().strip(), pid, int(fields[_STARTED]))
 
 
 def write_identity(record: Path, who: Identity) -> None:

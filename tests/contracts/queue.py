@@ -162,11 +162,13 @@ class QueueContract:
         assert sorted(one.record.acceptance_id for one in got) == sorted(one.acceptance_id for one in given)
 
     def test_the_longest_due_come_first(self, queue: Queue, clock: Clock) -> None:
-        first, second = record(), record()
-        for one in (first, second):
-            queue.put(one)
+        given = [record() for _number in range(9)]
+        queue.put_all(given)
+        place = {one.acceptance_id: number for number, one in enumerate(given)}
         for held in leased(queue):
-            wait = 1_000 if held.record == second else 2_000
-            queue.postpone(held, 0, due_at=clock() + wait, failures=0, error="x")
+            due_at = clock() + 1_000 * (9 - place[held.record.acceptance_id])
+            queue.postpone(held, 0, due_at=due_at, failures=0, error="x")
         clock.advance(3)
-        assert [one.record for one in leased(queue, limit=1)] == [second]
+        assert [one.record for one in leased(queue, limit=1)] == given[-1:]
+        clock.advance(7)
+        assert [one.record for one in leased(queue)] == given[-2::-1]

@@ -4,7 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from psycopg import Connection
+
+from domain.ids import MailboxId
 from infra.chain_check import check_chain, mailboxes_with_chains
+from infra.composition import Parts
 from infra.followers import lags
 from infra.rebuild import verify_mailbox
 from tests.system.http_crowd import Commander, Person
@@ -21,7 +25,8 @@ def wait_until_settled(service: Service, *, within_s: float = 60) -> None:
         def waiting() -> int:
             count = " + ".join(f"(SELECT count(*) FROM {table})" for table in ("queue_records", "outbox", "sending"))
             (records,) = connection.execute(f"SELECT {count}").fetchone() or (0,)
-            return int(records) + sum(behind for behind, _parked in lags(connection).values())
+            here = int(records) + sum(behind for behind, _parked in lags(connection).values())
+            return here or (0 if parts.kafka is None else parts.kafka.backlog.records())
 
         until(lambda: not waiting(), within_s=within_s, what="queue, outbox and followers are settled")
         assert connection.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
@@ -30,14 +35,16 @@ def wait_until_settled(service: Service, *, within_s: float = 60) -> None:
 
 def assert_logs_hold(service: Service) -> int:
     """Every chain is intact, and every row in step is what the fold of its log says. Answers the events in all."""
-    events = 0
     with service.parts() as parts, parts.connect() as connection:
-        for mailbox_id in mailboxes_with_chains(connection):
-            checked = check_chain(connection, parts.recorder, parts.keys, mailbox_id=mailbox_id)
-            assert checked.broken is None
-            events += checked.events
-            assert verify_mailbox(parts.conninfo, parts.reader, mailbox_id) == []
-    return events
+        return sum(assert_mailbox_holds(parts, connection, one) for one in mailboxes_with_chains(connection))
+
+
+def assert_mailbox_holds(parts: Parts, connection: Connection[Any], mailbox_id: MailboxId) -> int:
+    """The same of one mailbox."""
+    checked = check_chain(connection, parts.recorder, parts.keys, mailbox_id=mailbox_id)
+    assert checked.broken is None
+    assert verify_mailbox(parts.conninfo, parts.reader, mailbox_id) == []
+    return checked.events
 
 
 def assert_each_mail_is_there_once(person: Person, senders: Iterable[Sender]) -> int:

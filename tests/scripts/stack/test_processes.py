@@ -78,3 +78,21 @@ def test_ending_who_has_ended_is_safe(sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.kill()
     sleeper.wait()
     assert end(who, ask_with=signal.SIGTERM, patience_s=20)
+
+
+def test_a_process_whose_first_thread_alone_has_ended_runs_until_the_others_have() -> None:
+    leave = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start()"
+    leave += "; print(flush=True); ctypes.CDLL(None).pthread_exit(None)"
+    with subprocess.Popen([sys.executable, "-c", leave], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        while state(process.pid) != "Z":
+            assert process.poll() is None
+        who = identity(process.pid)
+        assert who is not None
+        assert end(who, ask_with=signal.SIGKILL, patience_s=30)
+        assert identity(process.pid) is None
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
