@@ -24,7 +24,7 @@ from tests.system.service import REPOSITORY, Service, free_ports, until
 from tests.system.service_checks import assert_each_mail_is_there_once, assert_logs_hold, wait_until_settled
 from tests.system.smtp_crowd import Sender, mail
 
-pytestmark = [pytest.mark.servers, pytest.mark.haproxy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.haproxy, pytest.mark.timeout(600)]
 CONFIGURATION = REPOSITORY / "deploy" / "haproxy.cfg"
 BEHIND = {"LEDGERMAIL_PROXIES": "127.0.0.0/8", "LEDGERMAIL_REGISTRATION": "open", "LEDGERMAIL_DRAIN_SECONDS": "3"}
 ROLES = {"web1": "http", "web2": "http", "smtp1": "smtp", "smtp2": "smtp", "work": "delivery,sender,timers"}
