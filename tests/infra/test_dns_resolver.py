@@ -144,8 +144,9 @@ def test_the_same_question_asked_by_many_at_once_is_sent_once(resolver: DnsResol
     assert len(zone.asked) == 1
 
 
-def test_very_many_different_questions_at_once_are_all_answered(resolver: DnsResolver, zone: Zone) -> None:
-    names = [f"n{number}.test" for number in range(3 * MAX_AT_ONCE)]
+def test_more_questions_than_may_be_under_way_are_all_answered(server: ListenAddress, zone: Zone) -> None:
+    resolver = DnsResolver(server, tries_s=(20.0,) * 5)  # a packet may be lost where 256 come at once
+    names = [f"n{number}.test" for number in range(MAX_AT_ONCE + 40)]
 
     async def many() -> list[Answer[bytes]]:
         return await asyncio.gather(*(resolver.txt(name) for name in names))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ DEFAULT_EXPLANATION = "DEFAULT"
 KINDS = ("TXT", "A", "AAAA", "MX", "PTR")
 
 
+@lru_cache
 def scenarios(suite: str) -> list[dict[str, Any]]:
     path = SUITES / f"{suite}.yml"
-    return list(filter(None, yaml.safe_load_all(path.read_text()))) if path.exists() else []
+    return list(filter(None, yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader))) if path.exists() else []
 
 
 def zone_of(data: dict[str, list[Any]]) -> Zone:
