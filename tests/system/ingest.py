@@ -12,11 +12,12 @@ from tests.system.service_checks import (
     assert_each_command_is_there_once,
     assert_each_mail_is_there_once,
     assert_mailbox_holds,
+    assert_search_finds,
     wait_until_settled,
 )
 from tests.system.smtp_crowd import Sender
 
-RECOVERED_S = 120.0
+RECOVERED_S = 240.0
 _numbers = itertools.count()
 
 
@@ -55,6 +56,13 @@ class Ingest:
         assert mails == sum(len(sender.acknowledged) for sender in self.senders)
         assert_each_command_is_there_once(self.commander, self.people[1])
         assert_logs_and_views_agree(self._service, self.people)
+
+    def assert_search_finds_the_last_mails(self) -> None:
+        """Asked as a client asks."""
+        for person in self.people:
+            for sender in self.senders:
+                mine = [name for name in sender.acknowledged if sender.begun[name] == person.address]
+                assert_search_finds(person, mine[-1:])
 
 
 def assert_logs_and_views_agree(service: Service, people: Iterable[Person]) -> None:
