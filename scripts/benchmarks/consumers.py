@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
+from typing import Any
 
 from domain.ids import MailboxId
 from infra.composition import Parts
@@ -108,20 +109,21 @@ def follow(settings: Mapping[str, str], stop: Event) -> None:
 
 
 def _is_shared(parts: KafkaParts, consumers: int) -> bool:
-    """Whether every member has some partitions, and the group is at rest."""
+    """Whether every member has its share of the partitions, and the group is at rest."""
     group = parts.topics.group(f"follower-{ContactsView.name}")
     try:
         with parts.cluster.admin() as admin:
             found = admin.describe_groups([group])[group]
     except KafkaUnavailableError:  # the first group of a cluster: what keeps groups is being made
         return False
-    members = found["members"]
-    return found["group_state"] == "Stable" and sum(_has_some(one) for one in members) == consumers
+    fair = parts.topics.partitions // consumers
+    shares = [_partitions(one) for one in found["members"]]
+    return found["group_state"] == "Stable" and len(shares) == consumers and min(shares) >= fair
 
 
-def _has_some(member: Mapping[str, object]) -> bool:
-    assignment = member["member_assignment"]
-    return bool(assignment) and "partitions" in str(assignment)
+def _partitions(member: Mapping[str, Any]) -> int:
+    assigned = (member["member_assignment"] or {}).get("assigned_partitions", ())
+    return sum(len(one["partitions"]) for one in assigned)
 
 
 def _number(store: Store, statement: str, mailboxes: Sequence[MailboxId]) -> int:
