@@ -57,6 +57,7 @@ class GroupFollower(Follower[RecordedEvent]):
         self._named = {one.mailbox_id for one in published}
         self._topic_reader.hold(published)
         done = super().step(connection)
+        self._more = self._more or self._member.has_more()
         self._member.settle(self._came)
         self._came = ()
         self._member.commit()

@@ -47,6 +47,11 @@ class Offsets:
         self._committed = offset
 
     @property
+    def reached(self) -> int | None:
+        """Behind the last record that came."""
+        return self._next
+
+    @property
     def done_below(self) -> int | None:
         """Up to where records are of no more use: what was committed."""
         return self._committed
@@ -80,6 +85,10 @@ class InHand:
         for partition, offset in offsets.items():
             if partition in self._of:
                 self._of[partition].committed(offset)
+
+    def reached(self) -> dict[int, int]:
+        """Partition → the offset behind the last record that came."""
+        return {p: reached for p, offsets in self._of.items() if (reached := offsets.reached) is not None}
 
     def done_below(self) -> dict[int, int]:
         """Partition → up to where its records are of no more use."""

@@ -108,6 +108,10 @@ class GroupMember:
         found: int | None = consumer.highwater(place) if place in consumer.assignment() else None
         return found
 
+    def has_more(self) -> bool:
+        """Whether more lies behind what came, as far as the brokers' last answers told: nobody is asked."""
+        return any((self.highwater(place) or 0) > reached for place, reached in self._in_hand.reached().items())
+
     def settle(self, taken: Iterable[Taken]) -> None:
         """Nothing is left to do for these; `commit` tells the brokers."""
         for one in taken:

@@ -107,6 +107,8 @@ class Topics:
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in (self.incoming, self.outgoing)]
         found = admin.describe_configs(asked, config_filter="all")["topic"]  # type: ignore[attr-defined]  # untyped
         for name, config in found.items():
+            if not config:  # another process is making it: not every broker knows it yet
+                raise KafkaUnavailableError(f"Kafka does not tell the configuration of {name!r} yet")
             for key, safe in _KEPT_UNTIL_DONE.items():
                 if config[key]["value"] != safe:
                     value = config[key]["value"]

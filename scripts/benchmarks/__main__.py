@@ -7,61 +7,37 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from infra.seldom_collecting import collect_seldom
-from scripts.benchmarks import (
-    append,
-    authentication,
-    bytes_per_message,
-    flush_time,
-    idle_clients,
-    ingest,
-    mailbox_sizes,
-    rebuilding,
-    starting,
-    sync_load,
-)
+from scripts.benchmarks import flush_time
 from scripts.benchmarks.report import Figure, table, write_json
+from scripts.benchmarks.rows import PROFILES, Rows
 from scripts.benchmarks.sizes import FULL, QUICK, Sizes
 from scripts.benchmarks.stage import Stage, say, stage
-
-Measure = Callable[[Stage], Iterator[Figure]]
-
-ROWS: dict[str, tuple[Measure, str]] = {
-    starting.ROW: (starting.measure, "from the call to serving"),
-    append.ROW: (append.measure, "appending with the views in step"),
-    mailbox_sizes.ROW: (mailbox_sizes.measure, "every question and change in a small and a large mailbox"),
-    sync_load.ROW: (sync_load.measure, "/sync one event behind over HTTP, alone and under ingest"),
-    ingest.ROW: (ingest.measure, "mail by SMTP, with and without search, beside Dovecot"),
-    authentication.ROW: (authentication.measure, "SPF, DKIM, ARC and DMARC: one message, and ingest with them"),
-    rebuilding.ROW: (rebuilding.measure, "making the rows in step and the search index again"),
-    idle_clients.ROW: (idle_clients.measure, "clients that wait: memory each, threads, all told after"),
-    bytes_per_message.ROW: (bytes_per_message.measure, "bytes that a message takes in the database"),
-}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, and print the table; 0 when every goal that was measured is met."""
     given = _parsed(arguments)
-    sizes = QUICK if given.quick else FULL
+    sizes, rows = QUICK if given.quick else FULL, PROFILES[given.profile]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     _allow_many_files()
     collect_seldom()  # as each process of the service does: what is measured in this process is theirs
     figures: list[Figure] = []
-    settings: dict[str, Any] = _machine(sizes)
+    settings: dict[str, Any] = {"profile": given.profile, **_machine(sizes)}
     interrupted = False
     began = time.monotonic()
     try:
-        with stage(given.folder.absolute(), sizes) as where:
+        with stage(given.folder.absolute(), sizes, with_servers=given.profile == "server") as where:
             settings |= {"folder": str(given.folder), "postgres": where.settings()}
             figures += flush_time.figures(where.folder, sizes.flushes, when="before")
-            for name in given.only or ROWS:
-                _measure(name, where, figures)
+            for name in given.only or rows:
+                _measure(name, rows, where, figures)
             figures += flush_time.figures(where.folder, sizes.flushes, when="after")
     except KeyboardInterrupt:
         interrupted = True
@@ -74,12 +50,13 @@ def main(arguments: Sequence[str]) -> int:
     return 130 if interrupted else int(any(figure.met is False for figure in figures))
 
 
-def _measure(name: str, where: Stage, figures: list[Figure]) -> None:
+def _measure(name: str, rows: Rows, where: Stage, figures: list[Figure]) -> None:
     """One row; what goes wrong in it is shown in its place and keeps no other from being measured."""
-    say(f"{name}: {ROWS[name][1]}")
+    measure, what = rows[name]
+    say(f"{name}: {what}")
     began = time.monotonic()
     try:
-        figures.extend(ROWS[name][0](where))
+        figures.extend(measure(where))
     except Exception as error:  # noqa: BLE001 - shown in the table
         say(f"{name}: {_first(error)!r}")
         shown = _first(error)
@@ -95,20 +72,30 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    rows = "\n".join(f"  {name:<10} {what}" for name, (_, what) in ROWS.items())
+    told = "\n\n".join(
+        f"rows of the profile {profile}:\n" + "\n".join(f"  {name:<10} {what}" for name, (_, what) in rows.items())
+        for profile, rows in PROFILES.items()
+    )
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measure what the design promises, each row beside its peer.",
-        epilog=f"rows:\n{rows}\n\nHow to read them: scripts/benchmarks/README.md",
+        epilog=f"{told}\n\nHow to read them: scripts/benchmarks/README.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, two minutes: says whether something broke")
-    parser.add_argument("--only", nargs="+", metavar="ROW", choices=list(ROWS), help="these rows, in this order")
+    parser.add_argument(
+        "--profile", choices=list(PROFILES), default="embedded", help="server: beside the real servers of scripts/stack"
+    )
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows, in this order")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write settings and figures there as well")
     parser.add_argument(
         "--folder", type=Path, default=Path("var"), help="the data folder is made below it: measures that disk"
     )
-    return parser.parse_args(list(arguments))
+    given = parser.parse_args(list(arguments))
+    for name in given.only or ():
+        if name not in PROFILES[given.profile]:
+            parser.error(f"the profile {given.profile} has no row {name!r}")
+    return given
 
 
 def _machine(sizes: Sizes) -> dict[str, Any]:
@@ -125,7 +112,8 @@ def _machine(sizes: Sizes) -> dict[str, Any]:
 def _print(settings: dict[str, Any], figures: Sequence[Figure]) -> None:
     postgres = settings.get("postgres", {})
     shown = [
-        f"{settings['sizes']['name']} run, {settings['seconds']} s, {settings['at']}, {settings['cores']} cores,"
+        f"{settings['profile']} profile, {settings['sizes']['name']} run, {settings['seconds']} s, {settings['at']},"
+        f" {settings['cores']} cores,"
         f" load before {settings['load_before']:.1f}, Python {settings['python']}",
         "Postgres: " + ", ".join(f"{name}={value}" for name, value in postgres.items()),
         "",

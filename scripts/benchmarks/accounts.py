@@ -1,12 +1,11 @@
 """Accounts of the measured installation, opened and signed in without HTTP, so that its limits are not in the way."""
 
-from pathlib import Path
-
 import msgspec
 
 from domain.ids import MailboxId
 from infra.composition import Parts
 from infra.settings import load
+from scripts.benchmarks.stage import Stage
 
 PASSWORD = "the measured installation's own"  # noqa: S105 - it lives as long as the run
 
@@ -19,9 +18,9 @@ class Holder(msgspec.Struct, frozen=True):
     token: str
 
 
-def open_accounts(folder: Path, names: list[str]) -> list[Holder]:
-    """New accounts in the installation of this data folder."""
-    with Parts(load({"LEDGERMAIL_DATA": str(folder)})) as parts:
+def open_accounts(stage: Stage, names: list[str]) -> list[Holder]:
+    """New accounts in the installation."""
+    with Parts(load(stage.environment)) as parts:
         parts.ensure_operator()
         return [_open(parts, f"{name}@example.test") for name in names]
 

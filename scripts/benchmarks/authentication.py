@@ -108,7 +108,7 @@ def _cpu_us(work: Callable[[], object], times: int) -> float:
 
 def _ingest(stage: Stage, keys: Sequence[DkimKey], server: ListenAddress) -> Iterator[Figure]:
     """Both by turns, half of the mails signed in both."""
-    recipients = open_accounts(stage.folder, [f"authenticated{number}" for number in range(RECIPIENTS)])
+    recipients = open_accounts(stage, [f"authenticated{number}" for number in range(RECIPIENTS)])
     settings = {"without": {}, "with": {"LEDGERMAIL_DNS": str(server)}}
     rates: dict[str, list[float]] = {told: [] for told in settings}
     cpu: dict[str, list[float]] = {told: [] for told in settings}

@@ -33,7 +33,7 @@ class _Found(msgspec.Struct):
 def measure(stage: Stage) -> Iterator[Figure]:
     """The rows of `idle`."""
     count = stage.sizes.idle_clients
-    holders = open_accounts(stage.folder, [f"idle{number}" for number in range(ACCOUNTS)])
+    holders = open_accounts(stage, [f"idle{number}" for number in range(ACCOUNTS)])
     for kind in ("wait=60", "SSE"):
         with service(stage) as running:  # a fresh one: what the others left free would hide what these take
             running.wait_until("followers", running.followers_are_up)

@@ -1,6 +1,7 @@
 """What a tree of processes uses, read from /proc: CPU seconds, memory, threads, each by the process's roles."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -30,13 +31,17 @@ def postmaster(url: str) -> int:
     return int(fields[1])
 
 
-def cpu_s(service: int, postgres: int) -> dict[str, float]:
-    """CPU seconds used so far, by roles; those of children that ended belong to whoever waited for them."""
+def cpu_s(service: int, servers: Mapping[str, int]) -> dict[str, float]:
+    """CPU seconds used so far, by roles and servers; those of children that ended belong to whoever waited for them."""
     used: dict[str, float] = {}
     for pid in tree(service):
         used[_roles(pid)] = used.get(_roles(pid), 0.0) + _cpu_of(pid)
-    used[POSTGRES] = sum(_cpu_of(pid) for pid in tree(postgres))
-    return used
+    return used | {name: tree_cpu_s(pid) for name, pid in servers.items()}
+
+
+def tree_cpu_s(root: int) -> float:
+    """CPU seconds used so far by a process and all below it."""
+    return sum(_cpu_of(pid) for pid in tree(root))
 
 
 def memory_mb(service: int) -> dict[str, tuple[float, float]]:

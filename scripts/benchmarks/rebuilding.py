@@ -12,7 +12,6 @@ from gateways.mime.structure import ParsedMessage
 from infra.extracts import store_extracts
 from infra.rebuild import rebuild_mailbox, verify_mailbox
 from infra.search_rebuild import rebuild_search
-from infra.tantivy_search.rebuilding import TantivyGenerations
 from scripts.benchmarks.mails import blob_name, parsed
 from scripts.benchmarks.report import Figure, absolute, compared, p50
 from scripts.benchmarks.stage import Stage, Store, say
@@ -61,8 +60,8 @@ def measure(stage: Stage) -> Iterator[Figure]:
     yield from _verified(store, mailbox_id, head, differences)
     say(f"{ROW}: search")
     began = time.perf_counter()
-    folder = stage.folder / "rebuilt-search"
-    made = rebuild_search(store.url, TantivyGenerations(folder), store.reader, extract=_nothing_is_read_again)
+    generations = stage.fresh_generations()
+    made = rebuild_search(store.url, generations, store.reader, extract=_nothing_is_read_again)
     search_s = time.perf_counter() - began
     yield absolute(ROW, "search index: events", made.events / search_s, "/s")
     yield absolute(

@@ -41,8 +41,9 @@ class Service:
             raise ServiceFailedError(f"the service ended with {self._process.returncode}")
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds by roles, Postgres among them."""
-        return processes.cpu_s(self.pid, self.postmaster)
+        """CPU seconds by roles, and of each server."""
+        servers = self.stage.servers.pids if self.stage.servers is not None else {}
+        return processes.cpu_s(self.pid, {processes.POSTGRES: self.postmaster, **servers})
 
     def memory(self, row: str, after: str) -> Figure:
         """What all its processes use, without Postgres."""
@@ -64,7 +65,7 @@ class Service:
         return True
 
     def queue_is_empty(self) -> bool:
-        """Whether all that was accepted is delivered."""
+        """Whether all that was accepted is delivered, where it waits in the database."""
         return not self.stage.installation.rows("SELECT 1 FROM queue_records LIMIT 1")
 
     def followers_are_up(self) -> bool:
@@ -87,7 +88,7 @@ def service(stage: Stage, *, only: str = "", environment: Mapping[str, str] | No
     with log.open("a") as errors:
         process = subprocess.Popen(  # noqa: S603 - this program's own
             command,
-            env=inherited | addresses | {"LEDGERMAIL_DATA": str(stage.folder)} | dict(environment or {}),
+            env=inherited | addresses | dict(stage.environment) | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

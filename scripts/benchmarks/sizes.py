@@ -24,6 +24,10 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     rebuild_messages: int
     idle_clients: int
     byte_messages: int
+    published_events: int
+    lag_s: float
+    searches: int
+    backlog_messages: int
 
 
 QUICK = Sizes(
@@ -42,6 +46,10 @@ QUICK = Sizes(
     rebuild_messages=2_000,
     idle_clients=1_000,
     byte_messages=500,
+    published_events=2_000,
+    lag_s=6.0,
+    searches=40,
+    backlog_messages=240,
 )
 FULL = Sizes(
     name="full",
@@ -59,4 +67,8 @@ FULL = Sizes(
     rebuild_messages=20_000,
     idle_clients=10_000,
     byte_messages=5_000,
+    published_events=20_000,
+    lag_s=30.0,
+    searches=200,
+    backlog_messages=4_000,
 )

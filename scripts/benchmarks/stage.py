@@ -1,4 +1,4 @@
-"""Where the measuring happens: a data folder of its own with its own Postgres, removed afterwards.
+"""Where the measuring happens: a data folder of its own with its own Postgres or real servers, removed afterwards.
 
 A `Store` is one database in it with everything that appends to and reads from it, wired by hand as `infra.composition`
 does, so that two of them (with other settings, say) can stand side by side.
@@ -8,7 +8,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +21,27 @@ from psycopg import sql
 
 from domain.decisions.opening import OpenMailbox
 from domain.ids import MailboxId, new_id
+from infra.composition import Parts
 from infra.embedded_postgres import EmbeddedPostgres
-from infra.file_keys import FileKeys
+from infra.keys import Keys
 from infra.migrations import migrate
+from infra.search_generations import LiveIndex, SearchGenerations
+from infra.settings import load
 from infra.store.lanes import Lanes
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
+from infra.tantivy_search.live import open_live
+from infra.tantivy_search.rebuilding import TantivyGenerations
 from infra.views.database import Database, reading_pool
 from infra.views.mailbox_facts import MailboxFacts
 from infra.views.message_lists import MessageLists
-from infra.wakes import Announcer, PostgresTeller
+from infra.wakes import Announcer, PostgresTeller, Teller
 from scripts.benchmarks.mails import BLOBS, blob_name
+from scripts.benchmarks.servers import Servers, servers
 from scripts.benchmarks.sizes import Sizes
 
 DELAYED = {"commit_delay": "1000", "commit_siblings": "0"}
+KEYS_AT_ONCE = 8
 
 
 def say(text: str) -> None:
@@ -45,12 +53,12 @@ def say(text: str) -> None:
 class Store:
     """One migrated database: lane, reader, views; `close` ends them."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, keys: Keys, *tellers: Teller) -> None:
         migrate(url)
         self.url = url
         self._closing = ExitStack()
-        self.keys = FileKeys(folder / "keys", folder / "keys" / "master.key")
-        self.announcer = Announcer(PostgresTeller(url))
+        self.keys = keys
+        self.announcer = Announcer(*tellers, PostgresTeller(url))
         self._closing.callback(self.announcer.close)
         self.lane = Lanes(url, self.keys, on_committed=self.announcer.announce)
         self._closing.callback(self.lane.close)
@@ -81,8 +89,8 @@ class Store:
         made = [MailboxId(new_id("m")) for _ in range(count)]
         with psycopg.connect(self.url) as connection:
             connection.execute("INSERT INTO mailboxes (mailbox_id) SELECT unnest(%s::text[])", (made,))
-        for mailbox_id in made:
-            self.keys.create(mailbox_id)
+        with ThreadPoolExecutor(KEYS_AT_ONCE) as pool:
+            list(pool.map(self.keys.create, made))
         opening = [
             OpenMailbox(
                 mailbox_id=m, command_id="open", address=f"{m}@example.test", display_name="Ada", quota_bytes=2**50
@@ -99,10 +107,10 @@ class Store:
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
 
-    def rows_done(self, statement: str) -> None:
+    def rows_done(self, statement: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement of this package that answers nothing."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement.encode())
+            connection.execute(statement.encode(), parameters)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What a statement of this package answers."""
@@ -111,16 +119,52 @@ class Store:
 
 
 class Stage:
-    """The data folder and its Postgres."""
+    """The data folder, its Postgres, and the servers that stand beside it in the server profile."""
 
-    def __init__(self, folder: Path, sizes: Sizes, closing: ExitStack) -> None:
+    def __init__(self, folder: Path, sizes: Sizes, closing: ExitStack, beside: Servers | None = None) -> None:
         self.folder = folder
         self.sizes = sizes
         self.closing = closing
-        self._postgres = EmbeddedPostgres(folder)
-        closing.callback(self._postgres.stop)
-        self.url = self._postgres.start()
+        self.servers = beside
+        self.environment: Mapping[str, str] = {
+            "LEDGERMAIL_DATA": str(folder),
+            **(beside.variables if beside is not None else {}),
+        }
+        self.url = self._embedded_url() if beside is None else beside.variables["LEDGERMAIL_DATABASE_URL"]
         self._made = 0
+
+    def _embedded_url(self) -> str:
+        postgres = EmbeddedPostgres(self.folder)
+        self.closing.callback(postgres.stop)
+        return postgres.start()
+
+    @cached_property
+    def embedded(self) -> "Stage":
+        """An embedded installation beside the servers', to take turns with."""
+        folder = self.folder / "embedded"
+        folder.mkdir(mode=0o711)
+        return Stage(folder, self.sizes, self.closing)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The installation's adapters, as its settings pick them."""
+        return self.closing.enter_context(Parts(load(self.environment)))
+
+    def search_index(self) -> LiveIndex:
+        """An index to be fed and asked in this process: the servers' live one, or a folder that no service opens."""
+        if self.servers is not None:
+            return self.parts.search.live(self.closing)
+        index = open_live(self.folder / "bench-search")
+        self.closing.callback(index.close)
+        return index
+
+    def fresh_generations(self) -> SearchGenerations:
+        """Generations of an index that is nobody's."""
+        if self.servers is None:
+            return TantivyGenerations(self.folder / "rebuilt-search")
+        from infra.opensearch_search.parts import OpenSearchParts
+
+        return OpenSearchParts(self.parts.settings, "rebuilt").generations()
 
     def store(self, settings: dict[str, str] | None = None) -> Store:
         """A fresh database with these settings, open until the stage is."""
@@ -134,16 +178,20 @@ class Stage:
                         sql.Identifier(name), sql.Identifier(setting), sql.Literal(value)
                     )
                 )
-        store = Store(with_database(self.url, name), self.folder / name)
+        store = Store(with_database(self.url, name), self.parts.keys, *self._tellers)
         self.closing.callback(store.close)
         return store
 
     @cached_property
     def installation(self) -> Store:
         """The database and keys that a service on this data folder uses."""
-        store = Store(self.url, self.folder)
+        store = Store(self.url, self.parts.keys, *self._tellers)
         self.closing.callback(store.close)
         return store
+
+    @property
+    def _tellers(self) -> Sequence[Teller]:
+        return () if self.parts.redis is None else (self.parts.redis.teller,)
 
     def drop(self, store: Store) -> None:
         """Close a store and remove its database: what it holds weighs on no later row."""
@@ -169,16 +217,18 @@ def with_database(url: str, name: str) -> str:
 
 
 @contextmanager
-def stage(parent: Path, sizes: Sizes) -> Iterator[Stage]:
+def stage(parent: Path, sizes: Sizes, *, with_servers: bool = False) -> Iterator[Stage]:
     """A stage in a new folder below `parent`, removed with all that is in it."""
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
     folder.chmod(0o711)
     try:
         with ExitStack() as closing:
-            yield Stage(folder, sizes, closing)
+            beside = closing.enter_context(servers(folder / "stack")) if with_servers else None
+            yield Stage(folder, sizes, closing, beside)
     finally:
         say("cleaning up")
+        _remove(folder / "embedded")
         _remove(folder)
 
 

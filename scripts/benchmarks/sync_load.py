@@ -35,8 +35,8 @@ class _Synced(msgspec.Struct):
 def measure(stage: Stage) -> Iterator[Figure]:
     """The rows of `sync`."""
     two = two_mailboxes(stage)
-    others = open_accounts(stage.folder, [f"asker{number}" for number in range(ACCOUNTS - 1)])
-    recipients = open_accounts(stage.folder, [f"recipient{number}" for number in range(RECIPIENTS)])
+    others = open_accounts(stage, [f"asker{number}" for number in range(ACCOUNTS - 1)])
+    recipients = open_accounts(stage, [f"recipient{number}" for number in range(RECIPIENTS)])
     with service(stage) as running:
         say(f"{ROW}: the followers read what the lane wrote")
         running.wait_until("followers", running.followers_are_up)

@@ -8,8 +8,8 @@ import psycopg
 
 from domain.commands import Outcome
 from domain.ids import MailboxId
+from infra.search_generations import LiveIndex
 from infra.search_view import SearchView
-from infra.tantivy_search.live import LiveTantivyIndex, open_live
 from scripts.benchmarks.accounts import Holder, open_accounts
 from scripts.benchmarks.mails import delivery, number_of, parsed
 from scripts.benchmarks.stage import Stage, Store, say
@@ -17,13 +17,17 @@ from scripts.benchmarks.stage import Stage, Store, say
 IN_FLIGHT = 1024
 READ_OF_TEN = 9
 """So many of ten mails are read."""
+_FOLLOWED = (
+    "INSERT INTO followers AS f (view, mailbox_id, applied_seq) VALUES ('search', %s, %s)"
+    " ON CONFLICT (view, mailbox_id) DO UPDATE SET applied_seq = greatest(f.applied_seq, excluded.applied_seq)"
+)
 
 
 class TwoMailboxes(msgspec.Struct, eq=False):
     """The two, and what is asked of them."""
 
     store: Store
-    index: LiveTantivyIndex
+    index: LiveIndex
     small: Holder
     large: Holder
     next_number: dict[MailboxId, int]
@@ -46,14 +50,15 @@ def two_mailboxes(stage: Stage) -> TwoMailboxes:
 
 def _fill(stage: Stage) -> TwoMailboxes:
     sizes, store = stage.sizes, stage.installation
-    small, large = open_accounts(stage.folder, ["small", "large"])
-    index = open_live(stage.folder / "bench-search")
-    stage.closing.callback(index.close)
+    small, large = open_accounts(stage, ["small", "large"])
+    index = stage.search_index()
     store.touch_blobs(sizes.large + 10_000)
     for holder, messages in ((small, sizes.small), (large, sizes.large)):
         say(f"filling a mailbox with {messages:,} messages through the lane")
         fill(store, holder.mailbox_id, messages)
-        _index(store, index, holder.mailbox_id)
+        reached = _index(store, index, holder.mailbox_id)
+        if stage.servers is not None:  # the service's own index: its follower goes on from there
+            store.rows_done(_FOLLOWED, (holder.mailbox_id, reached))
     store.settle()
     numbers = {small.mailbox_id: sizes.small, large.mailbox_id: sizes.large}
     return TwoMailboxes(store, index, small, large, numbers)
@@ -71,7 +76,7 @@ def fill(store: Store, mailbox_id: MailboxId, messages: int) -> None:
         future.result()
 
 
-def _index(store: Store, index: LiveTantivyIndex, mailbox_id: MailboxId) -> None:
+def _index(store: Store, index: LiveIndex, mailbox_id: MailboxId) -> None:
     """Feed the index as its follower does, with the mails' texts."""
     view = SearchView(index, lambda blob: parsed(number_of(blob)))
     since = 0
@@ -81,3 +86,4 @@ def _index(store: Store, index: LiveTantivyIndex, mailbox_id: MailboxId) -> None
             if since < events[-1].seq or since % 4000 < 500:
                 view.settle()
         view.settle()
+    return since

@@ -26,7 +26,7 @@ from infra.kafka.events import (
     read_published,
     runs,
 )
-from infra.kafka.group_follower import GroupFollower
+from infra.kafka.group_follower import RECORDS_AT_ONCE, GroupFollower
 from infra.kafka.in_hand import Taken
 from infra.kafka.parts import KafkaParts
 from infra.kafka.topic_reader import TopicReader
@@ -100,8 +100,8 @@ class House:
         self.view = Counting()
         self.group = given.url.rpartition("/")[2]
         self.followers: list[GroupFollower] = []
-        recorder = MailboxRecorder(datastore(given.url))
-        self.publisher = Follower(given.url, SealedLog(recorder), EventsView(kafka.publisher, kafka.topics.events))
+        self.log = SealedLog(MailboxRecorder(datastore(given.url)))
+        self.publisher = Follower(given.url, self.log, EventsView(kafka.publisher, kafka.topics.events))
 
     def follower(self) -> GroupFollower:
         """The first of its group; others join once those before them give partitions up."""
@@ -327,3 +327,20 @@ def test_two_followers_of_one_group_finish_a_backlog_with_each_event_once_and_in
     for thread in threads:
         thread.join(30)
     assert house.counted() == {mailbox_id: list(range(1, 13)) for mailbox_id in mailboxes}
+
+
+def test_a_backlog_of_more_records_than_one_step_takes_is_followed_without_a_pause(house: House) -> None:
+    (mailbox_id,) = house.open(1)
+    house.fill(mailbox_id, 2 * RECORDS_AT_ONCE)
+    rows = house.log.batch(mailbox_id, 0, limit=1_000)
+    records = [(mailbox_id, encoded(one)) for row in rows for one in runs(mailbox_id, [row])]
+    house.kafka.publisher.publish(house.kafka.topics.events, records)
+    follower, stop = house.follower(), threading.Event()
+    pauses_for_ever = {"gather_s": 3600}
+    thread = threading.Thread(target=follower.run, args=(stop,), kwargs=pauses_for_ever)
+    thread.start()
+    while len(house.counted()[mailbox_id]) < len(rows):
+        assert not stop.wait(0.05)
+    stop.set()
+    thread.join(30)
+    assert house.counted() == {mailbox_id: [row.seq for row in rows]}
