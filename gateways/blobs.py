@@ -4,7 +4,7 @@ The names are part of the contract, so that backups, exports and another adapter
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -150,6 +150,13 @@ class Blobs(Protocol):
         """
         ...
 
+    def read_all(self, names: Collection[str]) -> Mapping[str, bytes | Exception]:
+        """What each of these objects holds, or what `read` raises for it; side by side where that is sooner.
+
+        In an outage those that were not asked for yet have its error too.
+        """
+        ...
+
     def open(self, name: str) -> Iterator[bytes]:
         """The whole object in chunks, the same one to the end even when it is replaced or deleted meanwhile.
 
@@ -178,3 +185,11 @@ class Blobs(Protocol):
     def names(self, prefix: str) -> Iterator[str]:
         """The names that begin with `prefix`, in no order; objects that come or go meanwhile may be missed."""
         ...
+
+
+def read_or_error(blobs: Blobs, name: str) -> bytes | Exception:
+    """The whole object, or what reading it raised."""
+    try:
+        return blobs.read(name)
+    except Exception as error:  # noqa: BLE001 - handed to whoever asked for this object
+        return error

@@ -5,12 +5,12 @@ Temporary files lie in `.tmp` of the same folder, whose name no object can have.
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from gateways.blobs import BlobMissingError, BlobNameInvalidError, Spool, StorageFullError, checked_name
+from gateways.blobs import BlobMissingError, BlobNameInvalidError, Spool, StorageFullError, checked_name, read_or_error
 from infra.durable_files import flush_folder, make_folders, remove_old_files
 from infra.file_batch import replace_all
 from infra.file_spool import FileSpool, full_disk_told_apart
@@ -85,6 +85,10 @@ class FileBlobs:
                 return file.read() if length is None else file.read(length)
         except _ABSENT as error:
             raise BlobMissingError(name) from error
+
+    def read_all(self, names: Collection[str]) -> Mapping[str, bytes | Exception]:
+        """What each object holds; see `Blobs.read_all`."""
+        return {name: read_or_error(self, name) for name in names}
 
     def open(self, name: str) -> Iterator[bytes]:
         """The whole object in chunks of 256 KB; raises BlobMissingError at the call."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +15,7 @@ from gateways.blobs import (
     Spool,
     StorageFullError,
     checked_name,
+    read_or_error,
 )
 from infra.durable_files import make_folders
 from infra.s3_bucket import Bucket, sha256_base64
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * 2**20
 """Larger objects go in parts of this size; S3 asks for 5 MiB at least and 10,000 parts at most."""
 PUTS_AT_ONCE = 8
+READS_AT_ONCE = 8
 UNFINISHED_AGE_S = 86_400
 
 
@@ -119,6 +121,21 @@ class S3Blobs:
         if found is None:
             raise BlobMissingError(name)
         return found
+
+    def read_all(self, names: Collection[str]) -> Mapping[str, bytes | Exception]:
+        """What each object holds, some of them side by side; see `Blobs.read_all`."""
+        outages: list[S3UnavailableError] = []
+
+        def read(name: str) -> bytes | Exception:
+            found = outages[0] if outages else read_or_error(self, name)
+            if isinstance(found, S3UnavailableError):
+                outages.append(found)
+            return found
+
+        if len(names) <= 1:
+            return {name: read(name) for name in names}
+        with ThreadPoolExecutor(min(len(names), READS_AT_ONCE), "s3 get") as pool:
+            return dict(zip(names, pool.map(read, names), strict=True))
 
     def open(self, name: str) -> Iterator[bytes]:
         """The whole object in chunks of 256 KB; raises BlobMissingError, BlobArchivedError at the call."""

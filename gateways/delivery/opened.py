@@ -41,12 +41,11 @@ class OpenedMail(msgspec.Struct, frozen=True):
         return tuple(attachment_blob_name(sha256) for sha256 in self.parts)
 
 
-def open_mail(blobs: Blobs, record: QueueRecord) -> OpenedMail:
-    """Read the record's object.
+def open_mail(blobs: Blobs, record: QueueRecord, data: bytes) -> OpenedMail:
+    """Read the record's object, which holds `data`.
 
     Raises: BlobMissingError, MailAlteredError: the record itself is broken.
     """
-    data = blobs.read(record.blob)
     whole = cut_forged_results(_whole(blobs, data, record), record.envelope.hostname)
     parsed = parse(whole)
     holes = split(whole, parsed) if parsed.attachments else Split(whole, (), {}, "", len(whole))

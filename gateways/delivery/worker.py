@@ -162,7 +162,10 @@ class DeliveryWorker:
 
     def _deliver(self, batch: Sequence[Leased]) -> None:
         routes = Routes(batch, self._directory, self._domains)
-        jobs = [job for leased in batch if (job := self._opened(leased, routes)) is not None]
+        contents = self._blobs.read_all([leased.record.blob for leased in batch])
+        jobs = [
+            job for leased in batch if (job := self._opened(leased, contents[leased.record.blob], routes)) is not None
+        ]
         if not jobs:
             return
         first = self._book.enter([entry_of(job) for job in jobs])
@@ -173,10 +176,12 @@ class DeliveryWorker:
         self._tell(jobs)
         self._queue.done([(job.leased.record.acceptance_id, job.settled) for job in jobs])
 
-    def _opened(self, leased: Leased, routes: Routes) -> Job | None:
+    def _opened(self, leased: Leased, content: bytes | Exception, routes: Routes) -> Job | None:
         """The record read and routed; none where it cannot be, which the queue is told."""
         try:
-            mail = open_mail(self._blobs, leased.record)
+            if isinstance(content, Exception):
+                raise content
+            mail = open_mail(self._blobs, leased.record, content)
         except self._outages:
             raise
         except self._lone_outages as outage:

@@ -53,6 +53,14 @@ class BlobsContract:
         assert {name: blobs.read(name) for name in blobs.names("")} == objects
         blobs.put_all({})
 
+    def test_objects_read_together_are_what_each_read_gives_and_one_that_is_missing_says_so(self, blobs: Blobs) -> None:
+        objects = {f"emails/2026/11/22/a{number}.eml": bytes([number]) * number for number in range(20)}
+        blobs.put_all(objects)
+        found = dict(blobs.read_all([*objects, "emails/2026/11/22/none.eml"]))
+        assert isinstance(found.pop("emails/2026/11/22/none.eml"), BlobMissingError)
+        assert found == objects
+        assert blobs.read_all([]) == {}
+
     def test_a_spool_counts_and_digests_what_it_was_given(self, blobs: Blobs) -> None:
         with blobs.spool() as spool:
             for piece in (b"one", b"", b"x" * 700_000, b"two"):
