@@ -1,4 +1,4 @@
-"""One browser for all tests of the page."""
+"""One browser for all tests of a module. Its driver keeps an event loop in the thread: it ends with the module."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from tests.gateways.web.browsing import Watched, chromium, watched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
