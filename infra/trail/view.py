@@ -47,8 +47,11 @@ class ToldView:
 
 
 def _mail(recorded: RecordedEvent, news_ms: float) -> str:
-    """The acceptance of the message that this event brought since then; empty for any other event."""
+    """The acceptance of the message that this event brought since then; empty for any other event, and for what was
+    imported: nobody accepted that, and thousands come at once."""
     event = recorded.event
     if not isinstance(event, MessageDelivered) or event.server is UNSET or recorded.recorded_at < news_ms:
+        return ""
+    if event.source == "import":
         return ""
     return event.server.acceptance_id
