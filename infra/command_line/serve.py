@@ -27,6 +27,7 @@ def serve(
 
     Any number of these run side by side on one database.
     """
+    from infra.serving.certificates import tls_context
     from infra.serving.role_names import processes
     from infra.serving.supervisor import Supervisor
 
@@ -36,6 +37,7 @@ def serve(
         groups = processes(roles, watched=settings.operations is not None)
     except ValueError as error:
         raise OperatorError(str(error)) from error
+    tls_context(settings)  # refused here, before any process starts
     make_data_folder(settings)
     with_demo = demo and settings.http.is_loopback and _is_empty(settings)
     with tempfile.TemporaryDirectory(prefix="ledgermail-metrics-") as shared:

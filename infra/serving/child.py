@@ -26,6 +26,7 @@ from infra.serving.exit_codes import UNMENDABLE
 from infra.serving.giving_way import give_way
 from infra.serving.role_names import OPERATIONS, PATIENT
 from infra.serving.roles import role
+from infra.serving.signals import on_signals
 from infra.settings import load
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _log = logging.getLogger("ledgermail")
 def main(roles: Sequence[str]) -> int:
     """Play the roles; the exit code."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    on_signals([signal.SIGTERM], stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="supervised", daemon=True).start()
     if PATIENT.issuperset(set(roles) - {OPERATIONS}):

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import os
-import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import uvloop
 
@@ -19,6 +17,7 @@ from gateways.smtp.server import SmtpServer
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
+from infra.serving.certificates import tls_context
 from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
 from infra.settings import Settings
@@ -47,7 +46,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         limits=_limits(parts.settings),
     )
     reception = DeliveryParts(parts).reception
-    context = _tls(parts.settings.tls_cert, parts.settings.tls_key)
+    context = tls_context(parts.settings)
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
     looks = _screener(parts.settings, dialect)
     wait_until_free(address, stop)
@@ -100,14 +99,3 @@ def _limits(settings: Settings) -> Limits:
         connections=settings.max_connections,
         new_connections_per_s=settings.connections_per_second,
     )
-
-
-def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certificate, key)
-    except (ssl.SSLError, OSError) as error:
-        raise OperatorError(f"LEDGERMAIL_TLS_CERT and LEDGERMAIL_TLS_KEY cannot be used: {error}") from error
-    return context

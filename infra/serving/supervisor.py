@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from infra.serving.exit_codes import UNMENDABLE
+from infra.serving.signals import on_signals
 
 STOP_S = 9.0
 """How long the processes may take to finish what they hold; what is left then is killed."""
@@ -77,8 +78,7 @@ class Supervisor:
 
     def run(self, on_ready: Callable[[dict[str, str]], None]) -> int:
         """Run until SIGTERM or SIGINT; `on_ready` is told once where each role listens. The exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop_signal)
+        on_signals((signal.SIGTERM, signal.SIGINT), self._stop_signal)
         for process in self._processes:
             process.start()
         told = False
@@ -96,7 +96,7 @@ class Supervisor:
         """End everything soon."""
         self._stopping.set()
 
-    def _stop_signal(self, _number: int, _frame: object) -> None:
+    def _stop_signal(self) -> None:
         if self._stopping.is_set():
             self._kill()
         self._stopping.set()
