@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import ExitStack, suppress
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,14 +32,16 @@ from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
 from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
+from infra.datagrams import Mouth
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
+from infra.local_wakes import LocalTeller
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError, ServerAwayError
-from infra.postgres_queue import PostgresQueue
+from infra.postgres_queue import KIND, PostgresQueue
 from infra.readiness import Checks
 from infra.search_parts import SearchParts, search_parts
 from infra.settings import Settings
@@ -127,6 +130,11 @@ class Parts:
             raise kind(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
+
+    @property
+    def wakes_folder(self) -> Path | None:
+        """Where the processes of this machine tell each other of heads; None where others may use the database too."""
+        return self.settings.data / "wakes" if self.settings.database_url is None else None
 
     def look_after_database(self, stop: threading.Event) -> None:
         """Start the embedded Postgres again whenever it died, until `stop`; a server elsewhere is not our care."""
@@ -231,10 +239,18 @@ class Parts:
     def queue(self) -> "PostgresQueue | KafkaQueue":
         """What was accepted and is not yet delivered: one for all threads."""
         if self.kafka is None:
-            return PostgresQueue(self.connect)
+            return PostgresQueue(self.connect, near=self._near_workers)
         queue = self.kafka.queue(self.connect)
         self._closing.callback(queue.close)
         return queue
+
+    @cached_property
+    def _near_workers(self) -> Mouth | None:
+        if self.wakes_folder is None:
+            return None
+        mouth = Mouth(self.wakes_folder, KIND)
+        self._closing.callback(mouth.close)
+        return mouth
 
     @cached_property
     def search(self) -> SearchParts:
@@ -260,7 +276,12 @@ class Parts:
     def announcer(self) -> Announcer:
         """Tells other processes of heads reached."""
         own = PostgresTeller(self.conninfo)
-        announcer = Announcer(own) if self.redis is None else Announcer(self.redis.teller, own)
+        if self.redis is not None:
+            announcer = Announcer(self.redis.teller, own)
+        elif (folder := self.wakes_folder) is not None:
+            announcer = Announcer(LocalTeller(folder), own)
+        else:
+            announcer = Announcer(own)
         self._closing.callback(announcer.close)
         return announcer
 
