@@ -6,6 +6,7 @@ closed to `self._closing` right after it is made.
 
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -88,8 +89,10 @@ class Parts:
     One thread makes the parts; made, they may be used from many.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """What a process that `is_stopping` has not started yet stays unstarted."""
         self.settings = settings
+        self._is_stopping = is_stopping
         self.checks = Checks()
         """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
         self.tracing: Tracing | None = None
@@ -122,7 +125,7 @@ class Parts:
         try:
             if self.settings.database_url is not None:
                 return _usable(self.settings.database_url)
-            self._postgres = EmbeddedPostgres(self.settings.data)
+            self._postgres = EmbeddedPostgres(self.settings.data, is_stopping=self._is_stopping)
             self._closing.callback(self._postgres.stop)
             return _started(self._postgres)
         except psycopg.OperationalError as error:
