@@ -105,6 +105,6 @@ class MailboxRecords(Protocol):
         """One submission with its recipients."""
 
     def submissions(
-        self, mailbox_id: MailboxId, *, cursor: str | None, limit: int
+        self, mailbox_id: MailboxId, *, cursor: str | None, limit: int, message_id: MessageId | None = None
     ) -> tuple[list[SubmissionRow], str | None]:
-        """Submissions, the last queued first."""
+        """Submissions, the last queued first; with `message_id`, those of that message."""

@@ -1,11 +1,11 @@
 """What was sent: where it stands with each recipient, and calling it back."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from domain.decisions import UndoSubmission
-from domain.ids import SubmissionId
+from domain.ids import MessageId, SubmissionId
 from domain.refusals import SubmissionUnknownError
 from domain.rows import RecipientStatus, SubmissionRow
 from domain.times import rfc3339
@@ -27,6 +27,12 @@ class SubmissionShown(msgspec.Struct, kw_only=True):
     seq: int
 
 
+class SubmissionsRead(PagedRead, frozen=True, kw_only=True):
+    """A page of submissions; with `message_id`, of those of that message."""
+
+    message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+
 class SubmissionList(msgspec.Struct):
     """A page of submissions, the last queued first."""
 
@@ -41,10 +47,15 @@ class Undone(msgspec.Struct):
     draft_id: str | None
 
 
-def list_submissions(call: Call[PagedRead, None]) -> Answer:
+def list_submissions(call: Call[SubmissionsRead, None]) -> Answer:
     """A page."""
     asked = call.query
-    rows, cursor = call.parts.records.submissions(call.mailbox_id, cursor=asked.cursor or None, limit=asked.limit)
+    rows, cursor = call.parts.records.submissions(
+        call.mailbox_id,
+        cursor=asked.cursor or None,
+        limit=asked.limit,
+        message_id=None if asked.message_id is None else MessageId(asked.message_id),
+    )
     return as_json(SubmissionList([_shown(row) for row in rows], cursor))
 
 
@@ -86,7 +97,7 @@ OPERATIONS = (
         path="/v1/submissions",
         summary="What was sent, the last first",
         run=list_submissions,
-        query=PagedRead,
+        query=SubmissionsRead,
         answers={200: SubmissionList},
         errors=("cursor_invalid",),
         tag="writing",

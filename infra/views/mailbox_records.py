@@ -40,15 +40,17 @@ class MailboxRecords:
         return None if found is None else SUBMISSIONS.row(found)
 
     def submissions(
-        self, mailbox_id: MailboxId, *, cursor: str | None, limit: int
+        self, mailbox_id: MailboxId, *, cursor: str | None, limit: int, message_id: MessageId | None = None
     ) -> tuple[list[SubmissionRow], str | None]:
-        """Submissions, the last queued first."""
+        """Submissions, the last queued first; with `message_id`, those of that message."""
         after = decode_cursor(cursor, list_name="submissions") if cursor else Place(2**62, "", "submissions")
+        of_message = "" if message_id is None else "AND x.message_id = %s"
         statement = (
-            f"{_SUBMISSIONS} AND (x.queued_at, x.submission_id) < (%s, %s)"
+            f"{_SUBMISSIONS} {of_message} AND (x.queued_at, x.submission_id) < (%s, %s)"
             " ORDER BY x.queued_at DESC, x.submission_id DESC LIMIT %s"
         )
-        found = self._database.all(statement, (mailbox_id, mailbox_id, after.at, after.key, limit + 1))
+        of = () if message_id is None else (message_id,)
+        found = self._database.all(statement, (mailbox_id, mailbox_id, *of, after.at, after.key, limit + 1))
         rows = [SUBMISSIONS.row(values) for values in found]
         if len(rows) <= limit:
             return rows, None

@@ -4,7 +4,7 @@ import { el, icon, iconButton } from "./elements.js";
 import { isStarred, isUnread } from "./fold.js";
 import { mailFrame } from "./mail_frame.js";
 import { reportProblem } from "./toasts.js";
-import { longTime, personInFull, personName, shortTime, sizeText } from "./words.js";
+import { fateText, longTime, personInFull, personName, shortTime, sizeText } from "./words.js";
 
 const LINK = /\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 
@@ -100,7 +100,9 @@ export class MessageView {
   #foot() {
     const raw = () => this.#source();
     const act = (name, label, how) => el("button", { type: "button", class: "quiet", onclick: () => this.on.reply(this.message, how) }, icon(name), label);
-    const detail = el("details", { class: "message-details" }, el("summary", {}, "Details"), this.#details(), el("button", { type: "button", class: "link", onclick: raw }, "Download the original"));
+    const fates = el("div", { class: "fates", "aria-live": "polite" });
+    const opened = ({ target }) => target.open && this.#showFates(fates);
+    const detail = el("details", { class: "message-details", ontoggle: opened }, el("summary", {}, "Details"), this.#details(), fates, el("button", { type: "button", class: "link", onclick: raw }, "Download the original"));
     return el("footer", { class: "message-foot" }, el("div", { class: "message-actions" }, act("reply", "Reply", "one"), act("replyAll", "Reply to all", "all"), act("forward", "Forward", "forward")), detail);
   }
 
@@ -117,6 +119,18 @@ export class MessageView {
       ["Id", message.id],
     ];
     return el("dl", {}, ...lines.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  }
+
+  /** What became of a message that one sent, recipient by recipient; asked for anew whenever the details are opened. */
+  async #showFates(place) {
+    if (!this.message.labels.includes("SENT")) return;
+    try {
+      const { submissions } = await this.api.get("/v1/submissions", { message_id: this.summary.id });
+      const lines = submissions.flatMap((one) => one.recipients).map((one) => el("li", { class: `fate fate-${one.status}` }, el("span", {}, one.address ?? "(no longer readable)"), " ", el("span", { class: "muted" }, fateText(one))));
+      place.replaceChildren(...(lines.length ? [el("p", { class: "fates-title" }, "What became of it"), el("ul", { "aria-label": "What became of it" }, ...lines)] : []));
+    } catch (error) {
+      reportProblem(error);
+    }
   }
 
   async #source() {

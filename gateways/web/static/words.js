@@ -27,6 +27,24 @@ export function sizeText(bytes) {
   return `${unit && size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
 }
 
+const FATES = {
+  queued: "waits to be sent",
+  delivered: "delivered",
+  relayed: "handed to the server of that address",
+  deferred: "not yet: it is tried again",
+  bounced: "could not be delivered",
+  rejected: "was not sent",
+  undone: "called back",
+};
+
+/** What became of a message for one recipient, with the other server's words where it said some. */
+export function fateText({ status, attempts, last_reply: reply, next_attempt_at: next }) {
+  const parts = [FATES[status] ?? status];
+  if (status === "deferred" && next) parts.push(`next at ${shortTime(next)}`);
+  if (attempts > 1) parts.push(plural(attempts, "attempt"));
+  return parts.join(", ") + (reply && status !== "delivered" ? ` (${reply})` : "");
+}
+
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 export const labelName = (label) => SYSTEM_NAMES[label.id] ?? label.name;
 export const labelPath = (label) => SYSTEM_NAMES[label.id] ?? label.path ?? label.name;

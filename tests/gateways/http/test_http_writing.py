@@ -193,6 +193,16 @@ def test_sending_in_one_step_can_be_called_back_as_a_draft(ann: Person) -> None:
     assert ann.refused("GET", "/v1/submissions/s0") == (404, "submission_unknown")
 
 
+def test_the_submissions_of_one_message_are_found_by_its_id(ann: Person, bob: Person) -> None:
+    first, second = (ann.post("/v1/messages", {"to": [ELSEWHERE], "text": text}, status=202) for text in ("1", "2"))
+    messages = {one["id"]: one["message_id"] for one in ann.get("/v1/submissions")["submissions"]}
+    wanted = messages[first["submission_id"]]
+    found = ann.get("/v1/submissions", message_id=wanted)["submissions"]
+    assert [one["id"] for one in found] == [first["submission_id"]]
+    assert second["submission_id"] in messages
+    assert bob.get("/v1/submissions", message_id=wanted)["submissions"] == []
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

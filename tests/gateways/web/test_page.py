@@ -256,6 +256,24 @@ def test_a_reply_is_kept_as_a_draft_sent_and_received(tab: Watched, browser: Bro
         expect(other.locator(".text-body")).to_contain_text("It can. Indeed.")
 
 
+def test_what_became_of_each_recipient_stands_with_what_one_sent(tab: Watched, site: Site, ada: str) -> None:
+    eve = site.account("eva", "Eva")
+    page = opened(tab, site, ada)
+    page.keyboard.press("c")
+    composer = page.get_by_role("dialog")
+    composer.get_by_role("combobox", name="To").fill(f"{eve}, nobody@example.test")
+    composer.get_by_label("Subject").fill("For two")
+    composer.get_by_role("button", name="Send").click()
+    expect(events(page, "RecipientReported")).to_have_count(2)
+    page.get_by_role("button", name="Sent", exact=True).click()
+    open_row(page, "For two")
+    page.get_by_text("Details", exact=True).first.click()
+    fates = page.get_by_role("list", name="What became of it").get_by_role("listitem")
+    expect(fates).to_have_count(2)
+    expect(fates.first).to_have_text(f"{eve} delivered")
+    expect(fates.last).to_contain_text("nobody@example.test could not be delivered (550 5.1.1")
+
+
 def test_sending_is_undone_and_the_draft_with_its_file_is_back(tab: Watched, site: Site, ada: str) -> None:
     page = opened(tab, site, ada)
     page.keyboard.press("c")
