@@ -6,10 +6,8 @@ closed to `self._closing` right after it is made.
 
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +23,7 @@ from infra.accounts.credentials import CredentialCheck
 from infra.accounts.failure_counts import PostgresBuckets
 from infra.accounts.hashing import PasswordHashing
 from infra.accounts.lookup import PostgresAccounts
+from infra.accounts.native_sign_in import PostgresNativeSignIn
 from infra.accounts.outages import Connect
 from infra.accounts.passwords import PostgresPasswords
 from infra.accounts.registration import PostgresRegistration
@@ -33,18 +32,17 @@ from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
 from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
-from infra.datagrams import Mouth
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
-from infra.local_wakes import LocalTeller
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError, ServerAwayError
-from infra.postgres_queue import KIND, PostgresQueue
+from infra.postgres_queue import PostgresQueue
 from infra.readiness import Checks
 from infra.search_parts import SearchParts, search_parts
+from infra.serving.certificates import Certificate, certificate
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
@@ -89,10 +87,8 @@ class Parts:
     One thread makes the parts; made, they may be used from many.
     """
 
-    def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
-        """What a process that `is_stopping` has not started yet stays unstarted."""
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._is_stopping = is_stopping
         self.checks = Checks()
         """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
         self.tracing: Tracing | None = None
@@ -125,7 +121,7 @@ class Parts:
         try:
             if self.settings.database_url is not None:
                 return _usable(self.settings.database_url)
-            self._postgres = EmbeddedPostgres(self.settings.data, is_stopping=self._is_stopping)
+            self._postgres = EmbeddedPostgres(self.settings.data)
             self._closing.callback(self._postgres.stop)
             return _started(self._postgres)
         except psycopg.OperationalError as error:
@@ -133,11 +129,6 @@ class Parts:
             raise kind(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
-
-    @property
-    def wakes_folder(self) -> Path | None:
-        """Where the processes of this machine tell each other of heads; None where others may use the database too."""
-        return self.settings.data / "wakes" if self.settings.database_url is None else None
 
     def look_after_database(self, stop: threading.Event) -> None:
         """Start the embedded Postgres again whenever it died, until `stop`; a server elsewhere is not our care."""
@@ -242,18 +233,10 @@ class Parts:
     def queue(self) -> "PostgresQueue | KafkaQueue":
         """What was accepted and is not yet delivered: one for all threads."""
         if self.kafka is None:
-            return PostgresQueue(self.connect, near=self._near_workers)
+            return PostgresQueue(self.connect)
         queue = self.kafka.queue(self.connect)
         self._closing.callback(queue.close)
         return queue
-
-    @cached_property
-    def _near_workers(self) -> Mouth | None:
-        if self.wakes_folder is None:
-            return None
-        mouth = Mouth(self.wakes_folder, KIND)
-        self._closing.callback(mouth.close)
-        return mouth
 
     @cached_property
     def search(self) -> SearchParts:
@@ -279,12 +262,7 @@ class Parts:
     def announcer(self) -> Announcer:
         """Tells other processes of heads reached."""
         own = PostgresTeller(self.conninfo)
-        if self.redis is not None:
-            announcer = Announcer(self.redis.teller, own)
-        elif (folder := self.wakes_folder) is not None:
-            announcer = Announcer(LocalTeller(folder), own)
-        else:
-            announcer = Announcer(own)
+        announcer = Announcer(own) if self.redis is None else Announcer(self.redis.teller, own)
         self._closing.callback(announcer.close)
         return announcer
 
@@ -311,6 +289,17 @@ class Parts:
     def reader(self) -> StreamReader:
         """The log, opened with the keys."""
         return StreamReader(self.recorder, self.keys)
+
+    # -- doors
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """What the mail doors show, where one is set.
+
+        Raises:
+            OperatorError: the files cannot be used.
+        """
+        return certificate(self.settings)
 
     # -- accounts
 
@@ -365,10 +354,25 @@ class Parts:
         )
 
     @cached_property
+    def _native_throttle(self) -> SignInThrottle:
+        return SignInThrottle(self.failure_counts, "app password")
+
+    @cached_property
     def app_passwords(self) -> PostgresAppPasswords:
         """Passwords of native clients."""
-        throttle = SignInThrottle(self.failure_counts, "app password")
-        return PostgresAppPasswords(self.connect, self.credentials, throttle, self.lane)
+        return PostgresAppPasswords(self.connect, self.credentials, self._native_throttle, self.lane)
+
+    @cached_property
+    def native_sign_in(self) -> PostgresNativeSignIn:
+        """How native clients sign in."""
+        return PostgresNativeSignIn(
+            app_passwords=self.app_passwords,
+            credentials=self.credentials,
+            hashing=self.hashing,
+            throttle=self._native_throttle,
+            unfinished=self.unfinished,
+            sessions=self.sessions,
+        )
 
     @cached_property
     def administration(self) -> Administration:

@@ -87,7 +87,7 @@ class DeliveryParts:
     def worker(self) -> DeliveryWorker:
         """A worker, for one thread. What workers held that live no more is due from now on."""
         name = new_id("w")
-        hints = QueueHints(self._parts.conninfo, name, folder=self._parts.wakes_folder)
+        hints = QueueHints(self._parts.conninfo, name)
         hints.attend()
         self.queue.end_leases_of_the_dead()
         return DeliveryWorker(

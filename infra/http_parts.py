@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -23,7 +21,6 @@ from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
-from infra.local_wakes import LocalListener
 from infra.postgres_queue import Connect
 from infra.serving.checks import add_checks, gauges_of
 from infra.settings import Settings
@@ -36,9 +33,6 @@ from infra.views.mailbox_facts import MailboxFacts
 from infra.views.mailbox_records import MailboxRecords
 from infra.views.message_lists import MessageLists
 from infra.wakes import Listener
-
-if TYPE_CHECKING:
-    from infra.redis_server.fan_out import RedisListener
 
 THREADS = 16
 HTTP_PURPOSE = b"ledgermail-http-1"
@@ -78,9 +72,9 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
-    if (listen := _nearer(parts)) is not None:
+    if parts.redis is not None:
         endings = Endings(parts.conninfo, tokens.doubt_from_thread, ask_anew)
-        closing.callback(listen(waiters.tell_from_thread, ask_anew, before=endings).close)
+        closing.callback(parts.redis.listener(waiters.tell_from_thread, ask_anew, before=endings).close)
     return HttpParts(
         settings=_values(settings, secret),
         executor=executor,
@@ -110,13 +104,6 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         full=(psycopg.errors.DiskFull,),
         pages={route.path: _app(route) for route in page_routes(parts.transfers.origin if parts.transfers else "")},
     )
-
-
-def _nearer(parts: Parts) -> "Callable[..., RedisListener | LocalListener] | None":
-    """By what heads come where there is a nearer way than NOTIFY, which is then for when that fails."""
-    if parts.redis is not None:
-        return parts.redis.listener
-    return None if parts.wakes_folder is None else partial(LocalListener, parts.wakes_folder)
 
 
 def _values(settings: Settings, secret: bytes) -> HttpSettings:
