@@ -33,6 +33,20 @@ TURNED_AWAY = Counter(
     "Mails that came whole and could not be stored, answered 4xx.",
     registry=OWN,
 )
+RELAYED = Counter(
+    "ledgermail_relay_recipients",
+    "Recipients elsewhere whose attempt came to an outcome: relayed, deferred, bounced.",
+    ["outcome"],
+    registry=OWN,
+)
+for _outcome in ("relayed", "deferred", "bounced"):
+    RELAYED.labels(_outcome)
+BOUNCED = Counter("ledgermail_relay_bounces", "Those that bounced, by kind: hard or soft.", ["kind"], registry=OWN)
+IN_DOUBT = Counter(
+    "ledgermail_relay_in_doubt",
+    "Recipients who may get a copy twice: the line broke, or the relay was killed, behind the message.",
+    registry=OWN,
+)
 
 
 class Metrics:

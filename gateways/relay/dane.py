@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import itertools
 import ssl
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -65,7 +66,7 @@ def _leads_to(
     """Whether each is issued by the next as far as one that a record names (RFC 7672 section 3.1.2)."""
     if not _is_for(certificates[0], names) or not _is_valid_at(certificates[0], now):
         return False
-    for issued, issuer in zip(certificates, certificates[1:], strict=False):
+    for issued, issuer in itertools.pairwise(certificates):
         if not _is_valid_at(issuer, now) or not _is_authority(issuer) or not _issued(issued, issuer):
             return False
         if any(anchor.matches(issuer) for anchor in anchors):

@@ -22,6 +22,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """All of the submission, by their places."""
     statuses: tuple[str, ...] = ()
     """What the log tells of each; empty where no log does."""
+    last_replies: tuple[str, ...] = ()
+    """Parallel to `statuses`."""
     blob: str
     size_bytes: int
     queued_at: int
@@ -40,6 +42,11 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     def submission_id(self) -> SubmissionId:
         """Which it is."""
         return self.due.submission_id
+
+    def known(self, place: int) -> str | None:
+        """What the log tells of a recipient that is not open there any more."""
+        status = self.statuses[place] if self.statuses else "queued"
+        return None if status in OPEN else status
 
 
 class Parcels(Protocol):

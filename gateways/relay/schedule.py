@@ -11,6 +11,11 @@ from gateways.outgoing import DueMail
 Status = Literal["relayed", "bounced", "deferred"]
 
 
+def final_status(told: str) -> Status:
+    """What a status that the log tells is to the schedule: had by somebody, or not."""
+    return "relayed" if told in ("relayed", "delivered") else "bounced"
+
+
 class SubmissionKey(NamedTuple):
     """A submission; of what nobody submitted, an empty mailbox and the acceptance id."""
 
@@ -61,6 +66,10 @@ class Schedule(Protocol):
 
     def note_delay(self, key: SubmissionKey) -> None:
         """Its sender was told that it takes long."""
+        ...
+
+    def drop(self, due: Collection[DueMail]) -> None:
+        """Nobody is left to send these for, or to tell: nothing is kept of them."""
         ...
 
     def forget(self, ended: Collection[SubmissionKey]) -> None:

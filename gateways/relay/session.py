@@ -124,6 +124,9 @@ class Session:
             said.broke = str(error)
         except TimeoutError:
             said.broke = "it took too long"
+        except BaseException:
+            self._channel.close()
+            raise
         if said.broke:
             self._channel.close()
         return said

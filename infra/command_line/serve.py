@@ -17,7 +17,7 @@ from infra.settings import Settings, load
 
 def serve(
     only: Annotated[
-        str, typer.Option(help="Roles between commas: http, smtp, lmtp, delivery, sender, timers, follower.")
+        str, typer.Option(help="Roles between commas: http, smtp, lmtp, delivery, sender, relay, timers, follower.")
     ] = "",
     demo: Annotated[
         bool, typer.Option("--demo", help="On an empty data folder and loopback: make two demo accounts with mail.")

@@ -120,6 +120,7 @@ _DELAY_TOLD = "UPDATE relay_schedule SET delay_told = true WHERE mailbox_id = %s
 _FORGET = "DELETE FROM {0} r USING unnest(%s::text[], %s::text[]) AS n(m, s) WHERE mailbox_id = m AND submission_id = s"
 _FORGET_ROWS = _FORGET.format("relay_schedule") + " AND cardinality(r.recipients) = 0 RETURNING r.domain"
 _FORGET_OUTCOMES = _FORGET.format("relay_outcomes")
+_DROP = "DELETE FROM relay_schedule WHERE mailbox_id = %s AND submission_id = %s AND domain = %s AND leased_by = %s"
 _RECORDS_DONE = "UPDATE relay_records SET done_at = %s WHERE acceptance_id = ANY(%s)"
 _LET_GO = "DELETE FROM blob_references WHERE holder = ANY(%s)"
 _GIVE_UP = (
@@ -263,6 +264,16 @@ class PostgresSchedule:
         """See `Schedule.note_delay`."""
         with self._connect() as connection, connection.transaction():
             connection.execute(_DELAY_TOLD, key)
+
+    def drop(self, due: Collection[DueMail]) -> None:
+        """See `Schedule.drop`."""
+        domains = {one.domain for one in due}
+        with self._connect() as connection, connection.transaction():
+            _lock(connection, domains)
+            with connection.cursor() as cursor:
+                cursor.executemany(_DROP, [(*_key(one), one.domain, self._taker) for one in due])
+            _refresh(connection, domains, self._clock_ms())
+            _clear(connection, domains)
 
     def forget(self, ended: Collection[SubmissionKey]) -> None:
         """See `Schedule.forget`."""

@@ -20,6 +20,7 @@ _ROLES = {
     "lmtp": "infra.serving.mail_doors:serve_lmtp",
     "delivery": "infra.serving.roles:deliver",
     "sender": "infra.serving.roles:send",
+    "relay": "infra.serving.relaying:relay",
     "timers": "infra.serving.roles:keep_time",
     "follower": "infra.serving.following:follow",
     "operations": "infra.serving.operations_door:serve_operations",
