@@ -78,6 +78,12 @@ class DnsResolver:
         """See `Resolver.mail_hosts`."""
         return await self._ask(name, RdataType.MX, lambda record: (record.preference, _text(record.exchange)))
 
+    async def tlsa(self, name: str) -> Answer[tuple[int, int, int, bytes]]:
+        """See `Resolver.tlsa`."""
+        return await self._ask(
+            name, RdataType.TLSA, lambda record: (record.usage, record.selector, record.mtype, bytes(record.cert))
+        )
+
     async def names(self, address: str) -> Answer[str]:
         """See `Resolver.names`."""
         name = dns.reversename.from_address(str(ipaddress.ip_address(address)))

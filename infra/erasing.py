@@ -31,12 +31,14 @@ MAILBOX_TABLES = (
     "recent_deliveries",
     "notices",
     "correspondents",
+    "relay_outcomes",
 )
 """Tables with a mailbox id, of which no row is to be left."""
 HOLDERS = {
     "submissions": "'outbox:' || submission_id",
     "outbox": "'outbox:' || submission_id",
     "sending": "'outbox:' || submission_id",
+    "relay_schedule": "'outbox:' || submission_id",
     "uploads": "'upload:' || upload_id",
 }
 """The same, where each row may hold objects: table → who holds them."""

@@ -25,6 +25,16 @@ _SENDING = """
         coalesce(%(now)s - min(due_at) FILTER (WHERE due_at <= %(now)s), 0)
     FROM (SELECT due_at FROM outbox UNION ALL SELECT due_at FROM sending) AS waiting
 """
+_RELAY_DESTINATIONS = 20
+_DEFERRED = """
+    SELECT domain, sum(cardinality(recipients)) AS waiting FROM relay_schedule WHERE attempt > 1 AND leased_by IS NULL
+    GROUP BY domain ORDER BY waiting DESC, domain
+"""
+_RELAY = """
+    SELECT count(*), count(*) FILTER (WHERE r.due_at <= %(now)s AND r.leased_by IS NULL AND NOT d.held),
+        coalesce(%(now)s - min(r.due_at) FILTER (WHERE r.due_at <= %(now)s AND r.leased_by IS NULL AND NOT d.held), 0)
+    FROM relay_schedule r JOIN relay_domains d ON d.domain = r.domain
+"""
 _LAG_S = """
     WITH woken AS (
         (SELECT DISTINCT view, mailbox_id FROM follower_wakes LIMIT 5000)
@@ -76,7 +86,11 @@ class DatabaseGauges:
         with self._connect() as connection, connection.transaction():
             connection.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
             now = self._clock_ms()
-            return [*_of_queue(connection, now, self._records_elsewhere()), *self._of_views(connection)]
+            return [
+                *_of_queue(connection, now, self._records_elsewhere()),
+                *_of_relay(connection, now),
+                *self._of_views(connection),
+            ]
 
     def _records_elsewhere(self) -> int | None:
         """None while the other server does not answer: a part of the number would be a wrong one."""
@@ -115,6 +129,19 @@ def _of_queue(connection: Connection[Any], now: int, elsewhere: int | None) -> I
     yield Gauge("submissions", "Sent by owners and not yet handed on.", submissions)
     yield Gauge("submissions_due_unclaimed", "Due to be handed on and in no sender's hands.", due)
     yield Gauge("submissions_due_unclaimed_seconds", "How long the oldest of them has been due.", due_ms / 1000)
+
+
+def _of_relay(connection: Connection[Any], now: int) -> Iterator[Gauge]:
+    """Of the destinations that most wait for by name, of the others together: labels are not strangers' to make."""
+    mails, due, due_ms = _row(connection, _RELAY, now)
+    yield Gauge("relay_mails", "Mails kept for other hosts, one a submission and destination.", mails)
+    yield Gauge("relay_due_unclaimed", "Due to be relayed and in no relay's hands.", due)
+    yield Gauge("relay_due_unclaimed_seconds", "How long the oldest of them has been due.", due_ms / 1000)
+    waiting: list[tuple[str, int]] = connection.execute(_DEFERRED).fetchall()
+    named, others = waiting[:_RELAY_DESTINATIONS], waiting[_RELAY_DESTINATIONS:]
+    meaning = "Recipients that wait for another attempt; `other` are all destinations but those named."
+    for destination, recipients in [*named, ("other", sum(count for _domain, count in others))]:
+        yield Gauge("relay_deferred_recipients", meaning, int(recipients), ("destination", destination))
 
 
 def _count(connection: Connection[Any], query: str) -> int:

@@ -16,7 +16,9 @@ from domain.events import SubmissionQueued
 from domain.ids import MailboxId, SubmissionId
 from domain.rows import RecipientStatus
 from gateways.delivery.outbox import Sending
+from gateways.outgoing import DueMail
 from infra.postgres_queue import Connect, shown
+from infra.relay.schedule import add_rows
 from infra.store.reading import StreamReader
 
 CLAIMED_AT_ONCE = 100
@@ -83,6 +85,12 @@ class PostgresOutbox:
         """Nothing is left to do for it."""
         with self._connect() as connection, connection.transaction():
             connection.execute(_DONE, (sending.mailbox_id, sending.submission_id))
+
+    def relay(self, sending: Sending, due: Sequence[DueMail]) -> None:
+        """The row goes and theirs come; where it has gone already they came with that."""
+        with self._connect() as connection, connection.transaction():
+            if connection.execute(_DONE, (sending.mailbox_id, sending.submission_id)).rowcount:
+                add_rows(connection, due, queued_at=sending.claimed_at, due_at=self._clock_ms())
 
     @staticmethod
     def _claim(connection: Connection[Any], now: int) -> None:

@@ -327,6 +327,18 @@ class Settings:
         "no",
         "Whether the resolver and the way to it are believed about DNSSEC: `yes` or `no`; on loopback they are.",
     )
+    relay_port: int = _count("RELAY_PORT", 25, "Port of other hosts that mail is relayed to.", most=65535)
+    relay_connections: int = _count(
+        "RELAY_CONNECTIONS", 20, "Connections to one destination at a time; throttling makes them fewer.", most=200
+    )
+    relay_sts_port: int = _count("RELAY_STS_PORT", 443, "Port that MTA-STS policies are fetched from.", most=65535)
+    relay_ca: Path | None = _from(
+        "RELAY_CA",
+        read.readable_file,
+        None,
+        "Whom certificates must be signed by where MTA-STS asks for proof, PEM.",
+        unset="the usual authorities",
+    )
     authentication: str = _from(
         "AUTHENTICATION",
         read.one_of("on", "off"),

@@ -44,6 +44,10 @@ class Resolver(Protocol):
         """MX records (RFC 5321 section 5.1): preference and host; the host of a null MX (RFC 7505) is empty."""
         ...
 
+    async def tlsa(self, name: str) -> Answer[tuple[int, int, int, bytes]]:
+        """TLSA records (RFC 6698 section 2.1): usage, selector, matching type and data."""
+        ...
+
     async def names(self, address: str) -> Answer[str]:
         """The names of an IPv4 or IPv6 address (PTR), unverified."""
         ...

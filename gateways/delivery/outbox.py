@@ -7,6 +7,7 @@ import msgspec
 
 from domain.events import SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId
+from gateways.outgoing import DueMail
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,11 @@ class Outbox(Protocol):
 
     def wait(self, sending: Sending, *, due_at: int, error: str) -> None:
         """Could not be worked through; due again at `due_at`, as if it had not been tried."""
+        ...
+
+    def relay(self, sending: Sending, due: Sequence[DueMail]) -> None:
+        """Nothing is left to do for it here: these go to the relay, in the same commit. Once, however often it is
+        called, and by how many."""
         ...
 
     def done(self, sending: Sending) -> None:

@@ -5,7 +5,7 @@ The order of one submission, of which a crash at any line loses and doubles noth
 1. it is claimed under its mailbox row's lock (`outbox`): from here on no undo;
 2. its message less Bcc is put under a name derived from the submission;
 3. one queue record with all recipients here, under an acceptance id derived from the submission;
-4. recipients elsewhere are reported; 5. it is postponed until they are due again, or done.
+4. recipients elsewhere are handed to the relay in the commit that ends it here, one due mail a destination.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
 from gateways.delivery.outbox import Outbox, Sending
 from gateways.delivery.reports import report
-from gateways.delivery.worker import NO_RELAY, RELAY_PAUSE_MS
 from gateways.envelope import Envelope, Recipient
 from gateways.mime.compose import strip_bcc
 from gateways.mime.holes import storable
+from gateways.outgoing import DueMail
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
 from gateways.told_mail import ToldMail, read_told_mail
 
@@ -108,15 +108,29 @@ class Sender:
     def _send(self, sending: Sending) -> None:
         waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
         here = [place for place in waiting if self._is_here(sending.recipients[place].address)]
-        elsewhere = [place for place in waiting if place not in here]
         if here and sending.attempts == sending.failures:  # never worked through yet
             self._queue.put(self._record(sending, here))
-        if not elsewhere:
+        elsewhere = self._elsewhere(sending, [place for place in waiting if place not in here])
+        if elsewhere:
+            self._outbox.relay(sending, elsewhere)
+        else:
             self._outbox.done(sending)
-            return
-        due_at = self._clock_ms() + RELAY_PAUSE_MS
-        self._report(sending, elsewhere, status="deferred", reply=NO_RELAY, next_attempt_at=due_at)
-        self._outbox.postpone(sending, due_at=due_at, failures=sending.failures, error=NO_RELAY)
+
+    @staticmethod
+    def _elsewhere(sending: Sending, places: Sequence[int]) -> list[DueMail]:
+        by_domain: dict[str, list[int]] = {}
+        for place in places:
+            by_domain.setdefault(EmailAddress.parse(sending.recipients[place].address).domain, []).append(place)
+        return [
+            DueMail(
+                domain=domain,
+                mailbox_id=sending.mailbox_id,
+                submission_id=sending.submission_id,
+                recipients=tuple(its),
+                attempt=1,
+            )
+            for domain, its in by_domain.items()
+        ]
 
     def _record(self, sending: Sending, places: Sequence[int]) -> QueueRecord:
         raw = strip_bcc(read_told_mail(self._blobs, sending.blob, ToldMail(size_bytes=sending.size_bytes)))
@@ -155,22 +169,19 @@ class Sender:
             self._outbox.postpone(sending, due_at=due_at, failures=failures, error=f"{type(error).__name__}: {error}")
             return
         waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
-        self._report(sending, waiting, status="bounced", reply=UNREADABLE, next_attempt_at=None)
+        self._bounce(sending, waiting)
         self._outbox.done(sending)
 
-    def _report(
-        self, sending: Sending, places: Sequence[int], *, status: str, reply: str, next_attempt_at: int | None
-    ) -> None:
+    def _bounce(self, sending: Sending, places: Sequence[int]) -> None:
         told = [
             self._appender.submit(
                 report(
                     sending.mailbox_id,
                     sending.submission_id,
                     place,
-                    status=status,
-                    last_reply=reply,
+                    status="bounced",
+                    last_reply=UNREADABLE,
                     attempts=sending.attempts + 1,
-                    next_attempt_at=next_attempt_at,
                 )
             )
             for place in places

@@ -40,6 +40,20 @@ SIGN_INS_REFUSED = Counter(
     registry=OWN,
 )
 SUBMITTED = Counter("ledgermail_submitted", "Messages that people's own programs handed over by SMTP.", registry=OWN)
+RELAYED = Counter(
+    "ledgermail_relay_recipients",
+    "Recipients elsewhere whose attempt came to an outcome: relayed, deferred, bounced.",
+    ["outcome"],
+    registry=OWN,
+)
+for _outcome in ("relayed", "deferred", "bounced"):
+    RELAYED.labels(_outcome)
+BOUNCED = Counter("ledgermail_relay_bounces", "Those that bounced, by kind: hard or soft.", ["kind"], registry=OWN)
+IN_DOUBT = Counter(
+    "ledgermail_relay_in_doubt",
+    "Recipients who may get a copy twice: the line broke, or the relay was killed, behind the message.",
+    registry=OWN,
+)
 
 
 class Metrics:

@@ -18,7 +18,9 @@ from infra.settings import Settings, load
 def serve(
     only: Annotated[
         str,
-        typer.Option(help="Roles between commas: http, smtp, lmtp, submission, delivery, sender, timers, follower."),
+        typer.Option(
+            help="Roles between commas: http, smtp, lmtp, submission, delivery, sender, relay, timers, follower."
+        ),
     ] = "",
     demo: Annotated[
         bool, typer.Option("--demo", help="On an empty data folder and loopback: make two demo accounts with mail.")

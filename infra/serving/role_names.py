@@ -6,6 +6,7 @@ PROCESSES: tuple[tuple[str, ...], ...] = (
     ("http",),
     ("smtp", "lmtp", "submission"),
     ("delivery", "sender", "timers"),
+    ("relay",),
     ("follower",),
 )
 """Which roles share a process: Python works on one thing at a time, and two cores want more than one."""

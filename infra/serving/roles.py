@@ -21,6 +21,7 @@ _ROLES = {
     "submission": "infra.serving.submission_door:serve_submission",
     "delivery": "infra.serving.roles:deliver",
     "sender": "infra.serving.roles:send",
+    "relay": "infra.serving.relaying:relay",
     "timers": "infra.serving.roles:keep_time",
     "follower": "infra.serving.following:follow",
     "operations": "infra.serving.operations_door:serve_operations",

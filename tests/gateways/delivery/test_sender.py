@@ -15,6 +15,7 @@ from domain.refusals import AlreadySentError
 from gateways.delivery.incoming import personal_of
 from gateways.delivery.sender import ATTEMPTS
 from gateways.mime.parse import parse
+from gateways.outgoing import DueMail
 from infra import blob_references
 from infra.blob_collector import collect
 from infra.keys import KeyMissingError
@@ -102,23 +103,45 @@ def test_an_unknown_recipient_here_bounces_and_the_sender_gets_a_notification(of
     assert b"Final-Recipient: rfc822; nobody@example.test" in office.blobs.read(notice["blob"])
 
 
-def test_recipients_elsewhere_are_kept_until_there_is_a_relay(office: PostOffice, clock: Clock) -> None:
-    submit(office, "zoe@elsewhere.test", "ann@example.test")
+def test_recipients_elsewhere_are_handed_to_the_relay_by_destination(office: PostOffice, clock: Clock) -> None:
+    submit(office, "zoe@elsewhere.test", "ann@example.test", "yan@elsewhere.test", "bob@b\u00fccher.test")
     clock.advance(10)
     sender = office.sender()
     sender.run_due()
     office.worker().run_due()
-    for _ in range(3):
-        assert sender.run_due() == 0
-        clock.advance(4 * HOUR_S)
-        assert sender.run_due() == 1
-    elsewhere, here = statuses(office)
-    assert (elsewhere["status"], here["status"]) == ("deferred", "delivered")
-    assert elsewhere["last_reply"] == "no relay is configured yet: kept until one is"
-    assert elsewhere["next_attempt_at"] is not None
-    assert office.rows("SELECT count(*) FROM sending") == [(1,)]
+    clock.advance(4 * HOUR_S)
+    assert sender.run_due() == 0
+    rows = office.rows("SELECT domain, recipients, attempt FROM relay_schedule ORDER BY domain")
+    assert rows == [("elsewhere.test", [0, 2], 1), ("xn--bcher-kva.test", [3], 1)]
+    assert [told["status"] for told in statuses(office)] == ["queued", "delivered", "queued", "queued"]
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]
     assert len(office.inbox("m1")) == 1
     assert office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'") == [(1,)]
+
+
+def test_a_sender_that_comes_late_hands_nothing_to_the_relay_twice(office: PostOffice, clock: Clock) -> None:
+    submit(office, "zoe@elsewhere.test")
+    clock.advance(10)
+    reader = StreamReader(MailboxRecorder(datastore(office.url)), office.keys)
+    outbox = PostgresOutbox(office.pool.connection, reader, clock_ms=clock)
+    (late,) = outbox.lease(limit=1, lease_s=1)
+    clock.advance(2)
+    office.sender().run_due()
+    with office.pool.connection() as relayed:
+        relayed.execute("DELETE FROM relay_schedule")
+    outbox.relay(
+        late,
+        [
+            DueMail(
+                domain="elsewhere.test",
+                mailbox_id=late.mailbox_id,
+                submission_id=late.submission_id,
+                recipients=(0,),
+                attempt=1,
+            )
+        ],
+    )
+    assert office.rows("SELECT count(*) FROM relay_schedule") == [(0,)]
 
 
 def test_a_claim_waits_for_whoever_holds_the_mailbox(office: PostOffice, clock: Clock) -> None:
@@ -135,17 +158,6 @@ def test_a_claim_waits_for_whoever_holds_the_mailbox(office: PostOffice, clock: 
             assert not sending.done()
             assert undoing.execute("DELETE FROM outbox").rowcount == 1
         assert sending.result() == 0
-
-
-def test_a_retry_for_recipients_elsewhere_sends_nothing_again_to_those_here(office: PostOffice, clock: Clock) -> None:
-    submit(office, "ann@example.test", "zoe@elsewhere.test")
-    clock.advance(10)
-    office.sender().run_due()
-    (held,) = office.queue.lease("w", limit=1, lease_s=60)
-    office.queue.bury(held, 0, error="an operator looks into it")
-    clock.advance(4 * HOUR_S)
-    assert office.sender().run_due() == 1
-    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
 
 
 def test_a_submission_that_cannot_be_read_is_put_off_and_the_others_are_sent(office: PostOffice, clock: Clock) -> None:
@@ -193,7 +205,7 @@ class CrashesAt:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("part", "method"),
-    [("outbox", "lease"), ("blobs", "put"), ("queue", "put"), ("appender", "submit"), ("outbox", "postpone")],
+    [("outbox", "lease"), ("blobs", "put"), ("queue", "put"), ("outbox", "relay")],
 )
 def test_a_crash_at_any_step_of_sending_neither_loses_nor_doubles(
     office: PostOffice, clock: Clock, part: str, method: str, after: bool
@@ -210,8 +222,9 @@ def test_a_crash_at_any_step_of_sending_neither_loses_nor_doubles(
         whole.run_due()
         office.worker().run_due()
     assert len(office.inbox("m1")) == 1
-    assert [r["status"] for r in statuses(office)] == ["delivered", "deferred"]
-    assert office.rows("SELECT count(*) FROM sending") == [(1,)]
+    assert [r["status"] for r in statuses(office)] == ["delivered", "queued"]
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]
+    assert office.rows("SELECT domain, recipients FROM relay_schedule") == [("elsewhere.test", [1])]
 
 
 def test_a_message_that_cannot_be_read_bounces_at_the_third_failure(office: PostOffice, clock: Clock) -> None:
@@ -273,18 +286,19 @@ def test_a_submission_whose_mailbox_key_cannot_be_read_now_holds_up_no_other(off
 
 
 def test_a_report_to_a_mailbox_whose_key_is_missing_is_waited_for(office: PostOffice, clock: Clock) -> None:
-    submit(office, "zoe@elsewhere.test")
+    submit(office, "ann@example.test")
+    office.blobs.delete(BLOB)
     clock.advance(10)
     keyless = Keyless(office.lane, "m2")
     sender = office.sender(appender=keyless, lone_outages=(KeyMissingError,))
     for _ in range(ATTEMPTS + 2):
         sender.run_due()
-        clock.advance(61)
+        clock.advance(121)
     ((failures, error),) = office.rows("SELECT failures, error FROM sending")
-    assert (failures, "key of mailbox m2" in error) == (0, True)
+    assert (failures, "key of mailbox m2" in error) == (ATTEMPTS - 1, True)
     keyless.missing = False
     sender.run_due()
-    assert [r["status"] for r in statuses(office)] == ["deferred"]
+    assert [r["status"] for r in statuses(office)] == ["bounced"]
 
 
 class CollectedBefore:

@@ -1,0 +1,1 @@
+"""What other hosts say of mail that they do not take."""

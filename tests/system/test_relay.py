@@ -1,0 +1,50 @@
+"""Mail from one service to another host, and to another service, over real sockets, with a DNS of its own."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import dns_zone, smtp_sink
+from tests.dns_zone import Zone
+from tests.smtp_sink import Sink
+from tests.system.http_crowd import Person
+from tests.system.service import Service, installation, until
+
+
+@contextlib.contextmanager
+def sending_service(zone: Zone, port: int, **settings: str) -> Iterator[Service]:
+    """A service whose world is the zone, and whose port of other hosts is this one."""
+    with dns_zone.serving(zone) as dns:
+        own = {"LEDGERMAIL_DNS": str(dns), "LEDGERMAIL_RELAY_PORT": str(port), "LEDGERMAIL_AUTHENTICATION": "off"}
+        with installation(settings=own | settings) as service:
+            yield service
+
+
+def send(person: Person, *to: str, subject: str = "hello") -> str:
+    answer = person.http.post("/v1/messages", json={"to": list(to), "subject": subject, "text": "How are you?"})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["submission_id"])
+
+
+def statuses(person: Person, submission_id: str) -> dict[str, str]:
+    found = person.http.get(f"/v1/submissions/{submission_id}").json()
+    return {one["address"]: one["status"] for one in found["recipients"]}
+
+
+def test_a_mail_to_another_host_arrives_signed_and_its_sender_sees_it(tmp_path: Path) -> None:
+    sink = Sink()
+    with smtp_sink.serving((sink, "127.0.0.2")) as port:
+        zone = Zone({"far.test": [("MX", (10, "mx.far.test"))], "mx.far.test": [("A", "127.0.0.2")]})
+        with sending_service(zone, port) as service:
+            service.start()
+            assert service.run("dkim", "create", "example.test").returncode == 0
+            ann = Person(service.url, "ann@example.test")
+            sent = send(ann, "zoe@far.test", "ann@example.test")
+            until(lambda: statuses(ann, sent).get("zoe@far.test") == "relayed", within_s=30, what="it is relayed")
+            (taken,) = sink.taken
+            assert taken.to == ["zoe@far.test"]
+            assert taken.content.count(b"DKIM-Signature:") == 2
+            until(lambda: statuses(ann, sent)["ann@example.test"] == "delivered", within_s=30)
