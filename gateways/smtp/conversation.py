@@ -223,8 +223,10 @@ class Conversation(Exchange):
             self.wait(judge, lambda outcome: self._judged(recipient, transaction, outcome))
 
     def _judged(self, recipient: EmailAddress, transaction: Transaction, outcome: Outcome) -> None:
-        if outcome is Verdict.ACCEPT:
+        if outcome in (Verdict.ACCEPT, Verdict.ONLY_AUTOMATIC):
             transaction.recipients.append(recipient)
+            if outcome is Verdict.ONLY_AUTOMATIC and transaction.reverse_path:
+                transaction.only_automatic.add(recipient)
             self.say(replies.RECIPIENT_OK)
         else:
             self._refuse_recipient(replies.on_recipient(outcome))

@@ -114,10 +114,10 @@ class Transfer:
 
     def _end(self) -> None:
         self._content.finish()
-        looping = self._transaction.looping()
-        taken = [recipient for recipient in self._transaction.recipients if recipient not in looping]
-        if looping and (self._is_smtp or not taken):
-            self._content.refuse(replies.LOOP)
+        refused = self._transaction.refused()
+        taken = [recipient for recipient in self._transaction.recipients if recipient not in refused]
+        if refused and (self._is_smtp or not taken):
+            self._content.refuse(next(iter(refused.values())))
         if self._content.fault is not None:
             self._refuse(self._answer)
             return
@@ -167,9 +167,9 @@ class Transfer:
         if self._is_smtp:
             self._exchange.say(reply)
             return
-        looping = self._transaction.looping()
+        refused = self._transaction.refused()
         for recipient in self._transaction.recipients:
-            self._exchange.say(replies.LOOP if recipient in looping else reply)
+            self._exchange.say(refused.get(recipient, reply))
 
     @property
     def _is_smtp(self) -> bool:
