@@ -338,10 +338,10 @@ class RecipientPersonal(msgspec.Struct, frozen=True):
     last_reply: str = ""
 
 
-class RecipientReported(Event, frozen=True, kw_only=True):
-    """What became of one recipient (its index in the submission's recipients), told when the status changes.
-
-    `status`: delivered (here), relayed, deferred, bounced, rejected.
+class RecipientReported(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one recipient (its index in the submission's recipients), told when the status changes, or when
+    the recipient complained. `status`: delivered (here), relayed, deferred, bounced, rejected; `feedback`, where it is
+    there: hard (the address takes no mail, now or ever), soft (another failure), complaint.
     """
 
     TOPIC = "RecipientReported"
@@ -351,7 +351,23 @@ class RecipientReported(Event, frozen=True, kw_only=True):
     status: str
     attempts: int
     next_attempt_at: str | None
+    feedback: str = ""
     personal: RecipientPersonal | UnsetType = UNSET
+
+
+class AddressSuppressed(Event, frozen=True, kw_only=True):
+    """From now on nothing is sent from this mailbox to `address` (lower case); `why`: hard, complaint."""
+
+    TOPIC = "AddressSuppressed"
+    address: str
+    why: str
+
+
+class SuppressionLifted(Event, frozen=True, kw_only=True):
+    """What is sent to `address` leaves again."""
+
+    TOPIC = "SuppressionLifted"
+    address: str
 
 
 class RulesReplaced(Event, frozen=True, kw_only=True):
@@ -444,10 +460,25 @@ class SendingRestricted(Event, frozen=True, kw_only=True):
     blocked: bool
 
 
-class SendingAllowed(Event, frozen=True, kw_only=True):
-    """Sending is free again."""
+class SenderFlagged(Event, frozen=True, kw_only=True):
+    """An operator is to look at what this mailbox sends, and why; sending goes on."""
+
+    TOPIC = "SenderFlagged"
+    why: str
+
+
+class SignInDemanded(Event, frozen=True, kw_only=True):
+    """Nothing is sent until the owner has signed in anew with the account's password, and why."""
+
+    TOPIC = "SignInDemanded"
+    why: str
+
+
+class SendingAllowed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Sending is free again; what was sent before `counted_from`, where it is there, no longer counts against it."""
 
     TOPIC = "SendingAllowed"
+    counted_from: str = ""
 
 
 class MailboxRestored(Event, frozen=True, kw_only=True):

@@ -161,6 +161,18 @@ class SendingBlockedError(DomainRefusal):
     code: ClassVar[str] = "sending_blocked"
 
 
+class SignInRequiredError(DomainRefusal):
+    """Much more was sent than usual: the owner must sign in anew before anything else leaves."""
+
+    code: ClassVar[str] = "sign_in_required"
+
+
+class SuppressionUnknownError(DomainRefusal):
+    """The address is not on the suppression list."""
+
+    code: ClassVar[str] = "suppression_unknown"
+
+
 class SubmissionUnknownError(DomainRefusal):
     """There is no such submission."""
 

@@ -151,6 +151,17 @@ class RecipientStatus(msgspec.Struct):
     attempts: int = 0
     last_reply: str = ""
     next_attempt_at: str | None = None
+    feedback: str = ""
+    """What came back: hard, soft or complaint."""
+
+
+class Tally(msgspec.Struct):
+    """What counts of one submission towards its sender's record."""
+
+    queued_at: int
+    recipients: int
+    bounced: int = 0
+    complained: int = 0
 
 
 class SubmissionRow(msgspec.Struct):
@@ -188,7 +199,7 @@ class Needs(msgspec.Struct, frozen=True):
 
     `siblings` adds the messages of the threads of `messages` (needed to take messages out of a label);
     `thread_messages` those of whole threads, `threads` only the threads' own rows; `all_labels` every label; `sending`
-    the submissions of the last day.
+    the submissions of the last day, `record` what came back of those of the last week.
     """
 
     messages: tuple[MessageId, ...] = ()
@@ -204,6 +215,7 @@ class Needs(msgspec.Struct, frozen=True):
     document_kinds: tuple[str, ...] = ()
     document_counts: tuple[str, ...] = ()
     sending: bool = False
+    record: bool = False
 
     def __or__(self, other: "Needs") -> "Needs":
         return Needs(
@@ -220,6 +232,7 @@ class Needs(msgspec.Struct, frozen=True):
             document_kinds=_union(self.document_kinds, other.document_kinds),
             document_counts=_union(self.document_counts, other.document_counts),
             sending=self.sending or other.sending,
+            record=self.record or other.record,
         )
 
 
@@ -254,6 +267,8 @@ class Rows:
         """How many live documents of a kind there are, where it was asked."""
         self.sent: list[tuple[int, int]] = []
         """(queued_at, recipients) of this mailbox's submissions within the last day, oldest first."""
+        self.record: dict[SubmissionId, Tally] = {}
+        """What came back of this mailbox's submissions of the last week, where it was asked."""
         self.asked: set[tuple[str, Any]] = set()
         self.whole_threads: set[ThreadId] = set()
         """Threads all of whose live messages are in `messages`."""
@@ -375,3 +390,19 @@ class Rows:
         if ("sending", "*") not in self.asked:
             raise RowsMissingError(Needs(sending=True))
         return self.sent
+
+    def sending_record(self) -> dict[SubmissionId, Tally]:
+        """What came back of the submissions of the last week."""
+        if ("record", "*") not in self.asked:
+            raise RowsMissingError(Needs(record=True))
+        return self.record
+
+    def count_feedback(self, row: SubmissionRow) -> None:
+        """What came back of a submission, where the record is known."""
+        if ("record", "*") in self.asked:
+            self.record[row.submission_id] = Tally(
+                row.queued_at,
+                len(row.recipients),
+                sum(recipient.status == "bounced" for recipient in row.recipients),
+                sum(recipient.feedback == "complaint" for recipient in row.recipients),
+            )

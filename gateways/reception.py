@@ -20,6 +20,9 @@ class Verdict(enum.Enum):
     """What becomes of one recipient, told apart at RCPT while the sender is still there."""
 
     ACCEPT = "accept"
+    ONLY_AUTOMATIC = "only_automatic"
+    """A return path of ours: what comes from the null reverse-path, or says that a machine sent it, is taken; all else
+    is 550 5.1.1, at RCPT or, where only the header tells, at the end."""
     UNKNOWN_MAILBOX = "unknown_mailbox"
     """A domain of ours, but nobody there: 550 5.1.1."""
     FULL = "full"

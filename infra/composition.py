@@ -15,6 +15,7 @@ import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from gateways.bounces.return_path import ReturnPaths
 from gateways.directory import Directory
 from infra.accounts import directory as accounts_directory
 from infra.accounts.administration import Administration
@@ -48,6 +49,7 @@ from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
+from infra.suppressions import PostgresSuppressions
 from infra.wakes import Announcer, PostgresTeller
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     from infra.tracing import Tracing
 
 POOL_SIZE = 16
+RETURN_PATH_PURPOSE = b"ledgermail-return-path-1"
+"""What the secret of return paths is derived from the master key for."""
 STARTS = 3
 CONNECT_S = 5
 _PASSING = (
@@ -277,6 +281,16 @@ class Parts:
         )
         self._closing.callback(lane.close)
         return lane
+
+    @cached_property
+    def return_paths(self) -> ReturnPaths:
+        """The signed addresses that mail leaves under and reports come back to."""
+        return ReturnPaths(self.keys.derived(RETURN_PATH_PURPOSE), self.settings.domains[0])
+
+    @cached_property
+    def suppressions(self) -> PostgresSuppressions:
+        """To whom a mailbox does not write."""
+        return PostgresSuppressions(self.connect)
 
     @cached_property
     def recorder(self) -> MailboxRecorder:

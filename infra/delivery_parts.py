@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from domain.addresses import EmailAddress
 from domain.ids import new_id
+from gateways.appending import Appender
+from gateways.delivery.late_bounce import LateBounces
 from gateways.delivery.quota_notice import QuotaNotices
+from gateways.delivery.returned import Returns
+from gateways.delivery.routes import ReturnAddresses
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
+from gateways.queue import Queue
 from gateways.reception import Reception
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
@@ -65,7 +71,27 @@ class DeliveryParts:
                 blobs=self._parts.blobs,
                 queue=self.queue,
                 connect=self._parts.connect,
+                return_paths=self._parts.return_paths,
+                complaints=self._return_addresses.complaints,
             )
+        )
+
+    @cached_property
+    def _return_addresses(self) -> ReturnAddresses:
+        complaints = self._parts.settings.complaints
+        canonical = None if complaints is None else EmailAddress.parse(complaints).canonical
+        return ReturnAddresses(self._parts.return_paths, canonical)
+
+    def _returns(self, queue: Queue, appender: Appender) -> Returns:
+        """What becomes of mail that comes back."""
+        notices = LateBounces(
+            queue=queue, blobs=self._parts.blobs, hostname=self._parts.settings.hostname, clock_ms=_now_ms
+        )
+        return Returns(
+            addresses=self._return_addresses,
+            appender=appender,
+            notices=notices,
+            owner_address=self._parts.accounts.address_of,
         )
 
     @cached_property
@@ -90,11 +116,13 @@ class DeliveryParts:
         hints = QueueHints(self._parts.conninfo, name)
         hints.attend()
         self.queue.end_leases_of_the_dead()
+        queue = ToldQueue(AttendedQueue(self.queue, hints))
+        appender = ToldAppender(TimedAppender(self._parts.lane))
         return DeliveryWorker(
-            queue=ToldQueue(AttendedQueue(self.queue, hints)),
+            queue=queue,
             blobs=self._parts.blobs,
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
-            appender=ToldAppender(TimedAppender(self._parts.lane)),
+            appender=appender,
             directory=self._parts.directory,
             domains=self._domains,
             hostname=self._parts.settings.hostname,
@@ -103,6 +131,7 @@ class DeliveryParts:
             wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,
+            returns=self._returns(queue, appender),
         )
 
     def _wait(self, hints: QueueHints) -> Callable[[float], None]:
@@ -120,6 +149,7 @@ class DeliveryParts:
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
+            suppressions=self._parts.suppressions,
         )
 
     def timers(self) -> Timers:

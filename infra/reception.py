@@ -14,6 +14,7 @@ import psycopg
 from domain.addresses import EmailAddress
 from domain.ids import MailboxId
 from gateways.blobs import Blobs, mail_blob_name
+from gateways.bounces.return_path import ReturnPaths
 from gateways.directory import OPEN, SUSPENDED, Directory, DirectoryEntry
 from gateways.envelope import Envelope
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
@@ -41,6 +42,8 @@ class QueueReception:
         blobs: Blobs,
         queue: Queue,
         connect: Connect,
+        return_paths: ReturnPaths | None = None,
+        complaints: str | None = None,
         cache_s: float = CACHE_S,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,18 +52,24 @@ class QueueReception:
         self._blobs = blobs
         self._queue = queue
         self._connect = connect
+        self._return_paths = return_paths
+        self._complaints = complaints
         self._known = _ShortMemory(cache_s, clock_s)
 
     def judge(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict:
         """Whether mail for `recipient` is taken; see `Reception.judge`."""
         if recipient.domain and recipient.domain not in self._domains:
             return Verdict.NOT_SERVED
+        if (verdict := self._of_returns(recipient)) is not None:
+            return verdict
         return _verdict(recipient, size_bytes, self._known.of(recipient.canonical, self._look_up))
 
     def recall(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict | None:
         """What `judge` would say from memory; see `Reception.recall`."""
         if recipient.domain and recipient.domain not in self._domains:
             return Verdict.NOT_SERVED
+        if (verdict := self._of_returns(recipient)) is not None:
+            return verdict
         known = self._known.recall(recipient.canonical)
         return None if known is None else _verdict(recipient, size_bytes, known)
 
@@ -101,6 +110,14 @@ class QueueReception:
         self._queue.put_all(
             [QueueRecord(envelope=envelope, blob=name) for name, (envelope, _) in zip(names, mails, strict=True)]
         )
+
+    def _of_returns(self, recipient: EmailAddress) -> Verdict | None:
+        """The verdict on an address that brings reports back; None for any other."""
+        if self._complaints is not None and recipient.canonical == self._complaints:
+            return Verdict.ACCEPT
+        if self._return_paths is None or self._return_paths.read(recipient.localpart) is None:
+            return None
+        return Verdict.ONLY_AUTOMATIC
 
     def _look_up(self, address: str) -> Judged:
         try:

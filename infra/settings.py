@@ -308,6 +308,13 @@ class Settings:
         "Address of a served domain that receives mail to `postmaster` and `abuse`.",
         unset="an operator mailbox made at first start",
     )
+    complaints: str | None = _from(
+        "COMPLAINTS",
+        read.mail_address,
+        None,
+        "Address of a served domain that feedback loops send complaints (ARF) to, beside the return paths.",
+        unset="none",
+    )
     tls_cert: Path | None = _from(
         "TLS_CERT",
         read.readable_file,
@@ -474,6 +481,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}REDIS_CA: {PREFIX}REDIS must begin with rediss:")
     if settings.postmaster and settings.postmaster.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
+    if settings.complaints and settings.complaints.rpartition("@")[2] not in settings.domains:
+        raise SettingError(f"{PREFIX}COMPLAINTS: its domain is not one of {PREFIX}DOMAINS")
     if settings.messages_per_minute > settings.messages_per_day:
         raise SettingError(f"{PREFIX}MESSAGES_PER_MINUTE: must not be above {PREFIX}MESSAGES_PER_DAY")
 

@@ -109,7 +109,8 @@ def _report(_words: EventWords, event: e.RecipientReported) -> str:
     personal = event.personal
     whom = personal.address if personal else f"recipient {event.recipient}"
     reply = f": {personal.last_reply}" if personal and personal.last_reply else ""
-    return f"{event.status} to {whom}{reply}"
+    told = "complaint of" if event.feedback == "complaint" else f"{event.status} to"
+    return f"{told} {whom}{reply}"
 
 
 _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
@@ -134,6 +135,12 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.SubmissionUndone: lambda _w, x: f"called {x.submission_id} back",
     e.SubmissionRejected: lambda _w, x: f"{x.submission_id} was rejected: {x.reason}",
     e.RecipientReported: _report,
+    e.AddressSuppressed: lambda _w, x: f"put {x.address} on the suppression list ({x.why})",
+    e.SuppressionLifted: lambda _w, x: f"took {x.address} off the suppression list",
+    e.SendingRestricted: lambda _w, x: f"{'blocked' if x.blocked else 'halved'} sending: {x.why}",
+    e.SenderFlagged: lambda _w, x: f"flagged for the operator: {x.why}",
+    e.SignInDemanded: lambda _w, x: f"sending waits for a new sign-in: {x.why}",
+    e.SendingAllowed: lambda _w, _x: "allowed sending again",
     e.SignedIn: _signed_in,
     e.PasswordChanged: lambda _w, x: f"password changed by {x.by}",
     e.QuotaSet: lambda _w, x: f"set the quota to {x.limit_bytes} bytes",

@@ -54,16 +54,23 @@ def _named(event: e.Event) -> Iterable[tuple[str, Iterable[Any]]]:
         yield "drafts", (draft_id,)
     if (submission_id := getattr(event, "submission_id", None)) is not None:
         yield "submissions", (submission_id,)
-    documents = {
+    documents: dict[type[e.Event], tuple[str, str]] = {
         e.IdentityChanged: ("identity", getattr(event, "identity_id", "")),
         e.ContactChanged: ("contact", getattr(event, "contact_id", "")),
         e.RulesReplaced: ("rules", ""),
         e.VacationSet: ("vacation", ""),
         e.SettingsChanged: ("profile", ""),
         e.MailboxOpened: ("profile", ""),
+        e.AddressSuppressed: ("suppression", getattr(event, "address", "")),
+        e.SuppressionLifted: ("suppression", getattr(event, "address", "")),
+        e.SenderFlagged: ("restriction", "flagged"),
+        e.SignInDemanded: ("restriction", "sign_in"),
+        e.SignedIn: ("restriction", "sign_in"),
     }
     if (document := documents.get(type(event))) is not None:
         yield "documents", (document,)
+    if isinstance(event, e.SendingAllowed):
+        yield "documents", (("restriction", "flagged"), ("restriction", "sign_in"), ("sending", "counted_from"))
 
 
 def new_rows_asked(rows: Rows, recorded: Iterable[e.RecordedEvent]) -> None:

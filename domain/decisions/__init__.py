@@ -11,6 +11,7 @@ from domain.decisions.deleting import DeleteMessages, ExpireMessages
 from domain.decisions.deletion_marks import Expunge, MarkDeletion, UnmarkDeletion
 from domain.decisions.delivery import Composed, Deliver
 from domain.decisions.drafting import DiscardDraft, SaveDraft
+from domain.decisions.feedback import LiftSuppression, ReportBounce, ReportComplaint
 from domain.decisions.judging import ReportNotSpam, ReportSpam
 from domain.decisions.labelling import ChangeLabel, CreateLabel, DeleteLabel, EmptyLabelPart
 from domain.decisions.modifying import Modify
@@ -40,6 +41,7 @@ __all__ = [
     "EraseMailbox",
     "ExpireMessages",
     "Expunge",
+    "LiftSuppression",
     "MailboxDecision",
     "MarkDeletion",
     "Modify",
@@ -51,6 +53,8 @@ __all__ = [
     "RemoveAppPassword",
     "Reparse",
     "ReplaceRules",
+    "ReportBounce",
+    "ReportComplaint",
     "ReportNotSpam",
     "ReportRecipient",
     "ReportSpam",

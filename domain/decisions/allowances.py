@@ -5,6 +5,10 @@ from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.quota_warning import warn
 from domain.events import QuotaSet, SendingAllowed, SendingRestricted
 from domain.refusals import QuotaInvalidError
+from domain.rows import Needs
+from domain.times import rfc3339
+
+_RESTRICTIONS = (("restriction", "flagged"), ("restriction", "sign_in"))
 
 
 class SetQuota(MailboxDecision, frozen=True, kw_only=True):
@@ -39,11 +43,16 @@ class RestrictSending(MailboxDecision, frozen=True, kw_only=True):
 
 
 class AllowSending(MailboxDecision, frozen=True, kw_only=True):
-    """Sending is free again."""
+    """Sending is free again; what came back until now no longer counts."""
+
+    def needs(self) -> Needs:
+        """What else may stand in its way."""
+        return Needs(documents=_RESTRICTIONS)
 
     def gather(self, appending: Appending) -> Answer:
         """`SendingAllowed` where it was not."""
         mailbox = appending.rows.mailbox
-        if mailbox.sending_blocked or mailbox.sending_halved:
-            appending.add(SendingAllowed())
+        standing = [appending.rows.document(*key) for key in _RESTRICTIONS]
+        if mailbox.sending_blocked or mailbox.sending_halved or any(standing):
+            appending.add(SendingAllowed(counted_from=rfc3339(appending.context.now_ms)))
         return {}

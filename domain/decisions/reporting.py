@@ -4,6 +4,7 @@ import msgspec
 
 from domain.commands import ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
+from domain.decisions.feedback import SENDER_NEEDS, judge_sender, suppress
 from domain.decisions.sending import known_submission, outbox_holder
 from domain.events import RecipientPersonal, RecipientReported, SubmissionRejected
 from domain.ids import SubmissionId
@@ -57,7 +58,8 @@ class RejectSubmission(_OfSubmission, frozen=True, kw_only=True):
 class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
     """What became of one recipient, by its place from 0; `next_attempt_at` is unix milliseconds.
 
-    What is told twice, or too late (deferred, after it was delivered or bounced), changes nothing.
+    What is told twice, or too late (deferred, after it was delivered or bounced), changes nothing. `feedback`, of a
+    bounce, says whether it is hard or soft where that is known.
     """
 
     recipient: int
@@ -65,6 +67,11 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
     last_reply: str = ""
     attempts: int = 0
     next_attempt_at: int | None = None
+    feedback: str = ""
+
+    def needs(self) -> Needs:
+        """The submission; of a bounce what judging the sender takes besides."""
+        return super().needs() | SENDER_NEEDS if self.status == "bounced" else super().needs()
 
     def gather(self, appending: Appending) -> Answer:
         """`RecipientReported` where the status changes; after the last one the blobs are let go."""
@@ -78,6 +85,9 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
         rest = (other.status for place, other in enumerate(row.recipients) if place != self.recipient)
         if not OPEN & {self.status, *rest}:
             appending.do(ReleaseBlobs(outbox_holder(self.submission_id)))
+        if self.status == "bounced":
+            suppress(appending, before.address, feedback=self.feedback)
+            judge_sender(appending, row, bounced=True)
         return {}
 
     def _reported(self, row: SubmissionRow, before: RecipientStatus) -> RecipientReported:
@@ -88,6 +98,7 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
             status=self.status,
             attempts=self.attempts,
             next_attempt_at=None if self.next_attempt_at is None else rfc3339(self.next_attempt_at),
+            feedback=self.feedback,
         )
         if before.address is None:
             return reported

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import msgspec
+
 from domain import keywords, quota
 from domain.commands import HoldBlobs, PutInOutbox, ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
@@ -13,18 +15,27 @@ from domain.decisions.relabelling import rekeyword, relabel
 from domain.events import (
     DraftDiscarded,
     DraftSaved,
+    SignInDemanded,
     SubmissionPersonal,
     SubmissionQueued,
     SubmissionRecipient,
     SubmissionUndone,
 )
 from domain.ids import DraftId, MessageId, SubmissionId
-from domain.refusals import AlreadySentError, IdentityUnknownError, RecipientsInvalidError, SubmissionUnknownError
+from domain.refusals import (
+    AlreadySentError,
+    IdentityUnknownError,
+    RecipientsInvalidError,
+    SignInRequiredError,
+    SubmissionUnknownError,
+)
 from domain.rows import MessageRow, Needs, SubmissionRow
 from domain.sending_limits import SendingLimits, require_allowed
-from domain.times import rfc3339
+from domain.sending_record import LOOKED_AT_EVERY, USUAL_AT_LEAST, VOLUME_FACTOR, is_unusual
+from domain.times import DAY_MS, rfc3339
 
 MAX_RECIPIENTS = 1000
+_SIGN_IN = ("restriction", "sign_in")
 
 
 class _Submission(MailboxDecision, frozen=True, kw_only=True):
@@ -48,18 +59,21 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
     def needs(self) -> Needs:
         """What was sent lately, the identity, the labels that a sent message leaves and enters."""
         identities = (("identity", self.identity_id),) if self.identity_id else ()
-        return Needs(labels=(SENT, DRAFTS, ARCHIVE), documents=identities, sending=True)
+        return Needs(labels=(SENT, DRAFTS, ARCHIVE), documents=(*identities, _SIGN_IN), sending=True)
 
     def require_sendable(self, appending: Appending) -> None:
         """There is somebody to send to, the identity exists, and the limits allow it.
 
         Raises:
-            RecipientsInvalidError, IdentityUnknownError, SendingBlockedError, RateLimitedError: it is not so.
+            RecipientsInvalidError, IdentityUnknownError, SignInRequiredError, SendingBlockedError, RateLimitedError: it
+                is not so.
         """
         if not 1 <= len(self.recipients) <= MAX_RECIPIENTS:
             raise RecipientsInvalidError(f"a message goes to 1 to {MAX_RECIPIENTS} recipients")
         if self.identity_id and appending.rows.document("identity", self.identity_id) is None:
             raise IdentityUnknownError("no such identity", identity_id=self.identity_id)
+        if appending.rows.document(*_SIGN_IN) is not None:
+            raise SignInRequiredError("much more was sent than usual: sign in again to go on")
         require_allowed(
             appending.rows.mailbox,
             appending.rows.sent_recipients(),
@@ -70,7 +84,10 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
     def queue(
         self, appending: Appending, message_id: MessageId, *, draft_id: DraftId, blobs: tuple[str, ...]
     ) -> Answer:
-        """`SubmissionQueued`, the outbox row, and the blobs held until it has left."""
+        """`SubmissionQueued`, the outbox row, and the blobs held until it has left.
+
+        `SignInDemanded` besides, where with this one much more was sent than usual.
+        """
         submission_id = self.submission_id or SubmissionId(appending.context.new_id("s"))
         undo_until = rfc3339(self.undo_until_ms)
         appending.add(
@@ -93,6 +110,7 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
             PutInOutbox(submission_id, due_at=max(self.send_at_ms, self.undo_until_ms)),
             HoldBlobs(outbox_holder(submission_id), blobs),
         )
+        _watch_volume(appending)
         return {"submission_id": submission_id, "message_id": message_id, "undo_until": undo_until}
 
 
@@ -188,6 +206,23 @@ def known_submission(appending: Appending, submission_id: SubmissionId) -> Submi
     if row is None:
         raise SubmissionUnknownError("no such submission", submission_id=submission_id)
     return row
+
+
+def _watch_volume(appending: Appending) -> None:
+    """`SignInDemanded`, once a day at most, where with the message just queued ten usual days' worth left in one."""
+    now_ms = appending.context.now_ms
+    today = 1 + sum(queued_at > now_ms - DAY_MS for queued_at, _ in appending.rows.sent_recipients())
+    if today < VOLUME_FACTOR * USUAL_AT_LEAST or today % LOOKED_AT_EVERY:
+        return
+    sent_at = [one.queued_at for one in appending.rows.sending_record().values()]
+    if is_unusual([*sent_at, now_ms], now_ms=now_ms) and not _was_asked_lately(appending, now_ms):
+        appending.add(SignInDemanded(why=f"{today} messages in a day, ten times what is usual"))
+
+
+def _was_asked_lately(appending: Appending, now_ms: int) -> bool:
+    """Whether a sign-in was demanded within the last day, done since or not."""
+    asked = appending.rows.documents.get(_SIGN_IN)
+    return asked is not None and msgspec.json.decode(asked.body)["at"] > now_ms - DAY_MS
 
 
 def outbox_holder(submission_id: SubmissionId) -> str:

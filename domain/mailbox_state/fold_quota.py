@@ -1,6 +1,6 @@
 """What the events about room and sending do, and what used bytes mean for the warning that still stands."""
 
-from domain.events import QuotaSet, QuotaWarned, SendingAllowed, SendingRestricted
+from domain.events import QuotaSet, QuotaWarned, SendingRestricted
 from domain.mailbox_state.mailbox import Mailbox, When
 
 WARNING_LEVELS = (80, 90, 95)
@@ -33,8 +33,3 @@ def sending_restricted(mailbox: Mailbox, event: SendingRestricted, when: When) -
     """Blocked or halved: the newest word holds."""
     mailbox.sending_blocked = event.blocked
     mailbox.sending_halved = not event.blocked
-
-
-def sending_allowed(mailbox: Mailbox, event: SendingAllowed, when: When) -> None:
-    """Neither blocked nor halved."""
-    mailbox.sending_blocked = mailbox.sending_halved = False

@@ -66,6 +66,7 @@ def reported(mailbox: Mailbox, event: RecipientReported, when: When) -> None:
     recipient.attempts = event.attempts
     recipient.last_reply = "" if event.personal is UNSET else event.personal.last_reply
     recipient.next_attempt_at = event.next_attempt_at
+    recipient.feedback = event.feedback or recipient.feedback
     _settle(submission, when)
 
 

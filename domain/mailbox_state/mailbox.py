@@ -131,6 +131,7 @@ class Recipient:
     attempts: int = 0
     last_reply: str = ""
     next_attempt_at: str | None = None
+    feedback: str = ""
 
 
 @dataclass(slots=True)

@@ -25,8 +25,9 @@ def report(
     last_reply: str,
     attempts: int = 1,
     next_attempt_at: int | None = None,
+    feedback: str = "",
 ) -> Report:
-    """The command that reports one recipient (its index in the submission)."""
+    """The command that reports one recipient (its index in the submission); `feedback` is hard or soft, of a bounce."""
     return Report(
         mailbox_id=mailbox_id,
         command_id=f"report:{submission_id}:{recipient}:{status}:{attempts}",
@@ -37,6 +38,7 @@ def report(
         last_reply=last_reply,
         attempts=attempts,
         next_attempt_at=next_attempt_at,
+        feedback=feedback,
     )
 
 

@@ -17,6 +17,7 @@ from domain.addresses import AddressInvalidError, EmailAddress
 from domain.commands import Refusal
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
+from gateways.bounces.suppression import SUPPRESSED, Suppressions
 from gateways.delivery.outbox import Outbox, Sending
 from gateways.delivery.reports import report
 from gateways.envelope import Envelope, Recipient
@@ -55,6 +56,7 @@ class Sender:
         outages: tuple[type[Exception], ...] = (),
         lone_outages: tuple[type[Exception], ...] = (),
         clock_ms: Callable[[], int] | None = None,
+        suppressions: Suppressions | None = None,
     ) -> None:
         self._outbox = outbox
         self._queue = queue
@@ -65,6 +67,7 @@ class Sender:
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
         self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._suppressions = suppressions
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set. An outage is waited out."""
@@ -106,7 +109,7 @@ class Sender:
             self._failed(sending, error)
 
     def _send(self, sending: Sending) -> None:
-        waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
+        waiting = self._unsuppressed(sending)
         here = [place for place in waiting if self._is_here(sending.recipients[place].address)]
         if here and sending.attempts == sending.failures:  # never worked through yet
             self._queue.put(self._record(sending, here))
@@ -131,6 +134,17 @@ class Sender:
             )
             for domain, its in by_domain.items()
         ]
+
+    def _unsuppressed(self, sending: Sending) -> list[int]:
+        """The open recipients, less those on the sender's suppression list, which are reported as rejected."""
+        waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
+        if self._suppressions is None or not waiting:
+            return waiting
+        addresses = [sending.recipients[place].address for place in waiting]
+        suppressed = self._suppressions.is_suppressed(sending.mailbox_id, addresses)
+        refused = [place for place in waiting if sending.recipients[place].address in suppressed]
+        self._report(sending, refused, status="rejected", reply=SUPPRESSED)
+        return [place for place in waiting if place not in refused]
 
     def _record(self, sending: Sending, places: Sequence[int]) -> QueueRecord:
         raw = strip_bcc(read_told_mail(self._blobs, sending.blob, ToldMail(size_bytes=sending.size_bytes)))
@@ -169,18 +183,18 @@ class Sender:
             self._outbox.postpone(sending, due_at=due_at, failures=failures, error=f"{type(error).__name__}: {error}")
             return
         waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]
-        self._bounce(sending, waiting)
+        self._report(sending, waiting, status="bounced", reply=UNREADABLE)
         self._outbox.done(sending)
 
-    def _bounce(self, sending: Sending, places: Sequence[int]) -> None:
+    def _report(self, sending: Sending, places: Sequence[int], *, status: str, reply: str) -> None:
         told = [
             self._appender.submit(
                 report(
                     sending.mailbox_id,
                     sending.submission_id,
                     place,
-                    status="bounced",
-                    last_reply=UNREADABLE,
+                    status=status,
+                    last_reply=reply,
                     attempts=sending.attempts + 1,
                 )
             )

@@ -12,10 +12,10 @@ import msgspec
 
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
 from gateways.delivery.own_mail import TEXT, derived_id, header, notice_envelope, one_line
+from gateways.delivery.routes import POSTMASTER
 from gateways.envelope import Recipient
 from gateways.queue import Leased, Queue, QueueRecord
 
-POSTMASTER = "postmaster"
 SOURCE = "warning"
 _log = logging.getLogger(__name__)
 

@@ -2,7 +2,8 @@
 
 The order of one record, of which a crash at any line loses and doubles nothing:
 
-1. its object is read, and written back where something was forged in our name (`opened`);
+1. its object is read, and written back where something was forged in our name (`opened`); what comes back of mail
+   that was sent is told to its sender's mailbox (`returned`);
 2. attachments are touched and held for the record, then put (`book`, `gateways.attachments`);
 3. one `Deliver` a mailbox, under a command id that a repeat meets again; its append holds object and attachments;
 4. the object is replaced by the one with holes, whose attachments are durable and held by now;
@@ -24,7 +25,8 @@ from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
 from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
-from gateways.delivery.routes import Routes
+from gateways.delivery.returned import Returns
+from gateways.delivery.routes import NOTHING_RETURNS, Routes
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
@@ -67,6 +69,7 @@ class DeliveryWorker:
         attempts: int = 3,
         outage_pause_s: float = OUTAGE_PAUSE_MS / 1000,
         name: str | None = None,
+        returns: Returns | None = None,
     ) -> None:
         self._queue = queue
         self._blobs = blobs
@@ -85,6 +88,7 @@ class DeliveryWorker:
         self._failures = Failures(queue, warnings=warnings, attempts=attempts)
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = name or new_id("w")
+        self._returns = returns
         self._unreturned: list[Leased] = []
         self._outage = ""
 
@@ -161,13 +165,15 @@ class DeliveryWorker:
             self._unreturned.pop()
 
     def _deliver(self, batch: Sequence[Leased]) -> None:
-        routes = Routes(batch, self._directory, self._domains)
+        addresses = NOTHING_RETURNS if self._returns is None else self._returns.addresses
+        routes = Routes(batch, self._directory, self._domains, addresses)
         contents = self._blobs.read_all([leased.record.blob for leased in batch])
         jobs = [
             job for leased in batch if (job := self._opened(leased, contents[leased.record.blob], routes)) is not None
         ]
         if not jobs:
             return
+        self._take_back(jobs)
         first = self._book.enter([entry_of(job) for job in jobs])
         jobs = [job for job in jobs if self._are_parts_stored(job)]
         self._submit(jobs, first)
@@ -191,6 +197,21 @@ class DeliveryWorker:
         else:
             return Job(leased, mail, routes.of(leased))
         return None
+
+    def _take_back(self, jobs: Sequence[Job]) -> None:
+        """What comes back of mail that was sent; what cannot be told now waits, its recipients alone."""
+        returned = [job for job in jobs if job.routed.returned]
+        if self._returns is None or not returned:
+            return
+        for taken in self._returns.take(returned):
+            try:
+                taken.finish()
+            except self._outages:
+                raise
+            except self._lone_outages as outage:
+                self._wait_for(taken.job.leased, [taken.index], outage)
+            except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
+                self._failures.failed(taken.job.leased, [taken.index], error=error, now_ms=self._clock_ms())
 
     def _are_parts_stored(self, job: Job) -> bool:
         """Before the append: attachments durable, and the object such that nobody reads in it what is not his."""

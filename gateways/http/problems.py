@@ -86,6 +86,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "composition_invalid": (422, "That cannot be written as a message"),
     "recipients_invalid": (422, "The recipients cannot be so"),
     "sending_blocked": (403, "Sending is blocked"),
+    "sign_in_required": (403, "Sign in again before sending on"),
+    "suppression_unknown": (404, "The address is not on the suppression list"),
     "submission_unknown": (404, "There is no such submission"),
     "already_sent": (409, "It has left already"),
     "attachment_too_large": (413, "The attachment is too large"),

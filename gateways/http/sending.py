@@ -133,6 +133,7 @@ _ERRORS = (
     "recipients_invalid",
     "identity_unknown",
     "sending_blocked",
+    "sign_in_required",
     "rate_limited",
     "composition_invalid",
     "attachments_too_large",

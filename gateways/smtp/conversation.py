@@ -244,8 +244,10 @@ class Conversation(Exchange):
             self.wait(judge, lambda outcome: self._judged(recipient, transaction, wishes, outcome))
 
     def _judged(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes, outcome: Outcome) -> None:
-        if outcome is Verdict.ACCEPT:
+        if outcome in (Verdict.ACCEPT, Verdict.ONLY_AUTOMATIC):
             transaction.add(recipient, wishes)
+            if outcome is Verdict.ONLY_AUTOMATIC and transaction.reverse_path:
+                transaction.only_automatic.add(recipient)
             self.say(replies.RECIPIENT_OK)
         else:
             self._refuse_recipient(replies.on_recipient(outcome))

@@ -31,10 +31,12 @@ EARLY_TALKER = b"554 5.5.1 You spoke before the greeting\r\n"
 STORAGE_FULL = b"452 4.3.1 No room at present, try again later\r\n"
 UNAVAILABLE = b"451 4.3.0 Temporarily unavailable, try again later\r\n"
 
+NO_MAILBOX = b"550 5.1.1 No such mailbox here\r\n"
 RELAY_REFUSED = b"550 5.7.1 We do not relay for this domain\r\n"
 _VERDICTS = {
     Verdict.ACCEPT: RECIPIENT_OK,
-    Verdict.UNKNOWN_MAILBOX: b"550 5.1.1 No such mailbox here\r\n",
+    Verdict.ONLY_AUTOMATIC: RECIPIENT_OK,
+    Verdict.UNKNOWN_MAILBOX: NO_MAILBOX,
     Verdict.FULL: b"452 4.2.2 Mailbox full\r\n",
     Verdict.NOT_SERVED: RELAY_REFUSED,
     Verdict.SUSPENDED: b"550 5.2.1 Mailbox takes no mail at present\r\n",

@@ -1,10 +1,13 @@
-"""Whether a message has been here before: its Received and Delivered-To fields, read while it streams by."""
+"""Whether a message has been here before, and whether a machine sent it: its Received, Delivered-To and Auto-Submitted
+fields, read while it streams by."""
 
 import re
 
 from domain.addresses import AddressInvalidError, EmailAddress
 
-_FIELD = re.compile(rb"\r\n(?:(received)|delivered-to)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE)
+_FIELD = re.compile(
+    rb"\r\n(?:(received)|(auto-submitted)|delivered-to)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", re.IGNORECASE
+)
 _HELD_BYTES = 4096
 _MAX_DELIVERED_TO = 200
 
@@ -12,12 +15,15 @@ _MAX_DELIVERED_TO = 200
 class TraceFields:
     """Counts the trace fields of a header block that comes in pieces, holding no more than one field of it.
 
+    `is_automatic` is what RFC 3834 section 5 says of Auto-Submitted: anything but "no".
+
     Looks no further than `limit_bytes` into the block.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.received = 0
         self.delivered_to: set[str] = set()
+        self.is_automatic = False
         self._left_bytes = limit_bytes
         self._held = b"\r\n"
         self._done = False
@@ -49,8 +55,10 @@ class TraceFields:
         for field in _FIELD.finditer(block):
             if field[1]:
                 self.received += 1
+            elif field[2]:
+                self.is_automatic = self.is_automatic or field[3].split(b";")[0].strip().lower() not in (b"", b"no")
             elif len(self.delivered_to) < _MAX_DELIVERED_TO:
-                self._note_recipient(field[2])
+                self._note_recipient(field[3])
 
     def _note_recipient(self, value: bytes) -> None:
         try:

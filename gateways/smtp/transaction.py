@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from domain.addresses import EmailAddress
+from gateways.smtp import replies
 from gateways.smtp.content import Content
 from gateways.smtp.dsn import DsnWishes
 from gateways.smtp.grammar import ArgumentInvalidError, parameters
@@ -28,6 +29,8 @@ class Transaction:
     recipients: list[EmailAddress] = field(default_factory=list)
     wishes: list[DsnWishes] = field(default_factory=list)
     """What was said of each recipient, in their order."""
+    only_automatic: set[EmailAddress] = field(default_factory=set)
+    """Those of the recipients that take nothing but what a machine sent (RFC 3834 section 5)."""
     content: Content | None = None
 
     @classmethod
@@ -46,10 +49,15 @@ class Transaction:
         self.recipients.append(recipient)
         self.wishes.append(wishes)
 
-    def looping(self) -> set[EmailAddress]:
-        """The recipients to whom the message was delivered before, by its own Delivered-To fields."""
-        before = self.content.trace.delivered_to if self.content else set()
-        return {recipient for recipient in self.recipients if recipient.canonical in before}
+    def refused(self) -> dict[EmailAddress, bytes]:
+        """The recipients that do not get the message for what its header says, each with the reply that says so: it was
+        delivered to them before, by its own Delivered-To fields, or no machine sent it."""
+        if self.content is None:
+            return {}
+        trace = self.content.trace
+        looping = {one: replies.LOOP for one in self.recipients if one.canonical in trace.delivered_to}
+        by_hand = {} if trace.is_automatic else dict.fromkeys(self.only_automatic, replies.NO_MAILBOX)
+        return by_hand | looping
 
     def _set(self, keyword: str, value: str | None) -> None:
         match keyword, value:

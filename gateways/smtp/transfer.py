@@ -113,15 +113,15 @@ class Transfer:
 
     def _end(self) -> None:
         self._content.finish()
-        looping = self._transaction.looping()
+        refused = self._transaction.refused()
         asked = zip(self._transaction.recipients, self._transaction.wishes, strict=True)
         taken = [
             Recipient(str(recipient), wishes.orcpt, wishes.notify)
             for recipient, wishes in asked
-            if recipient not in looping
+            if recipient not in refused
         ]
-        if looping and (self._is_smtp or not taken):
-            self._content.refuse(replies.LOOP)
+        if refused and (self._is_smtp or not taken):
+            self._content.refuse(next(iter(refused.values())))
         if self._content.fault is not None:
             self._refuse(self._answer)
             return
@@ -179,9 +179,9 @@ class Transfer:
         if self._is_smtp:
             self._exchange.say(reply)
             return
-        looping = self._transaction.looping()
+        refused = self._transaction.refused()
         for recipient in self._transaction.recipients:
-            self._exchange.say(replies.LOOP if recipient in looping else reply)
+            self._exchange.say(refused.get(recipient, reply))
 
     @property
     def _is_smtp(self) -> bool:

@@ -1,6 +1,6 @@
-"""What only an operator may do to an account: suspend, resume, close, erase, set its quota."""
+"""What only an operator may do to an account: suspend, resume, close, erase, set its quota, let it send."""
 
-from domain.decisions import EraseMailbox, SetQuota
+from domain.decisions import AllowSending, EraseMailbox, SetQuota
 from domain.events import Who
 from domain.ids import new_id
 from gateways.accounts import Account
@@ -86,6 +86,12 @@ class Administration:
         self._appender.run(
             SetQuota(mailbox_id=account.mailbox_id, command_id=new_id("q"), who=_OPERATOR, limit_bytes=limit_bytes)
         )
+
+    @told_as_unavailable
+    def allow_sending(self, account: Account) -> None:
+        """Whatever keeps the account from sending is lifted."""
+        self._unfinished.open_mailbox(account.account_id)
+        self._appender.run(AllowSending(mailbox_id=account.mailbox_id, command_id=new_id("q"), who=_OPERATOR))
 
     def _shut(self, account: Account, state: str) -> None:
         self._unfinished.open_mailbox(account.account_id)

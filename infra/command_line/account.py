@@ -18,6 +18,7 @@ from domain.times import rfc3339
 from gateways.accounts import Account, AccountsUnavailableError
 from infra.composition import Parts
 from infra.operator_errors import OperatorError
+from infra.restrictions import standing
 from infra.settings import load
 
 WIDE = 240
@@ -41,7 +42,7 @@ def create(
 ) -> None:
     """Open an account: reserved names too, and while registration is closed."""
     password = _password(password_stdin)
-    with _parts() as parts:
+    with opened_parts() as parts:
         account = parts.registration.create(address, password, display_name=name)
         typer.echo(f"{account.address} is open: account {account.account_id}, mailbox {account.mailbox_id}")
 
@@ -49,7 +50,7 @@ def create(
 @application.command()
 def passwd(address: Address, password_stdin: PasswordStdin = False) -> None:
     """Set a new password; every session of the account ends."""
-    with _parts() as parts:
+    with opened_parts() as parts:
         account = parts.accounts.at(address)
         parts.passwords.set_by_operator(account.account_id, _password(password_stdin))
         typer.echo(f"{account.address} has a new password; its sessions have ended")
@@ -58,17 +59,17 @@ def passwd(address: Address, password_stdin: PasswordStdin = False) -> None:
 @application.command("list")
 def list_all() -> None:
     """List all accounts, the oldest first."""
-    table = _table("address", "state", "account", "mailbox", "since")
-    with _parts() as parts:
+    table = table_of("address", "state", "account", "mailbox", "since")
+    with opened_parts() as parts:
         page = parts.accounts.page()
         while page:
             erased = parts.accounts.erased(page)
             for account in page:
                 state = "erased" if account.mailbox_id in erased else account.state
                 since = rfc3339(account.created_at)
-                _add(table, account.address, state, account.account_id, account.mailbox_id, since)
+                add_row(table, account.address, state, account.account_id, account.mailbox_id, since)
             page = parts.accounts.page(page[-1])
-    _show(table)
+    show_table(table)
 
 
 @application.command()
@@ -77,7 +78,7 @@ def quota(
     size: Annotated[str | None, typer.Argument(help="Bytes, or as in 500M or 15G. Without it: show the quota.")] = None,
 ) -> None:
     """Show or set how much a mailbox may hold."""
-    with _parts() as parts:
+    with opened_parts() as parts:
         account = parts.accounts.at(address)
         if size is not None:
             parts.administration.set_quota(account, _bytes(size))
@@ -88,7 +89,7 @@ def quota(
 @application.command()
 def suspend(address: Address) -> None:
     """Let neither owner nor mail in until the account is resumed; its sessions end."""
-    with _parts() as parts:
+    with opened_parts() as parts:
         account = parts.accounts.at(address)
         parts.administration.suspend(account)
         typer.echo(f"{account.address} is suspended")
@@ -97,7 +98,7 @@ def suspend(address: Address) -> None:
 @application.command()
 def resume(address: Address) -> None:
     """Open a suspended or closed account again."""
-    with _parts() as parts:
+    with opened_parts() as parts:
         account = parts.accounts.at(address)
         parts.administration.resume(account)
         typer.echo(f"{account.address} is open")
@@ -116,7 +117,7 @@ def close(
     Erasing destroys the mailbox's key at once; what else is stored of it (lists, search, files that nobody else holds)
     the running service removes: within minutes, files after LEDGERMAIL_BLOB_GRACE_HOURS.
     """
-    with _parts() as parts:
+    with opened_parts() as parts:
         account = parts.accounts.at(address)
         if erase:
             _require_typed(account, yes=yes)
@@ -132,20 +133,39 @@ def sessions(
     end: Annotated[bool, typer.Option("--end", help="Sign out everywhere.")] = False,
 ) -> None:
     """Show where an account is signed in."""
-    table = _table("session", "client", "from", "since", "last seen", "expires")
-    with _parts() as parts:
+    table = table_of("session", "client", "from", "since", "last seen", "expires")
+    with opened_parts() as parts:
         account = parts.accounts.at(address)
         if end:
             typer.echo(f"{parts.sessions.end_others(account.account_id, keep='')} sessions ended")
             return
         for one in parts.sessions.list_sessions(account.account_id):
             times = (rfc3339(one.created_at), rfc3339(one.last_seen_at), rfc3339(one.expires_at))
-            _add(table, one.session_id, one.client, one.network_address, *times)
-    _show(table)
+            add_row(table, one.session_id, one.client, one.network_address, *times)
+    show_table(table)
+
+
+@application.command()
+def restrictions(address: Address) -> None:
+    """Show what keeps an account from sending as it would, and why."""
+    table = table_of("restriction", "why", "since")
+    with opened_parts() as parts:
+        for one in standing(parts.reader, parts.accounts.at(address).mailbox_id):
+            add_row(table, one.what, one.why, rfc3339(one.since))
+    show_table(table)
+
+
+@application.command()
+def lift(address: Address) -> None:
+    """Let an account send freely again; what came back of its mail until now no longer counts."""
+    with opened_parts() as parts:
+        account = parts.accounts.at(address)
+        parts.administration.allow_sending(account)
+        typer.echo(f"{account.address} sends freely")
 
 
 @contextmanager
-def _parts() -> Iterator[Parts]:
+def opened_parts() -> Iterator[Parts]:
     """The parts, the operator's own account among the others; refusals become one line for the operator."""
     try:
         with Parts(load(os.environ)) as parts:
@@ -180,16 +200,19 @@ def _bytes(size: str) -> int:
     return found
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """A table with these heads."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
-def _add(table: Table, *cells: str) -> None:
+def add_row(table: Table, *cells: str) -> None:
+    """A row of plain text."""
     table.add_row(*(Text(cell) for cell in cells))
 
 
-def _show(table: Table) -> None:
+def show_table(table: Table) -> None:
+    """Print it, wide where nobody's terminal says otherwise."""
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)

@@ -11,8 +11,9 @@ import msgspec
 from psycopg import Connection
 from psycopg.types.json import set_json_loads
 
-from domain.ids import MailboxId, ThreadId
-from domain.rows import ALL_MAIL, LabelRow, MailboxRow, Needs, ReferenceRow, Rows, ThreadRow
+from domain.ids import MailboxId, SubmissionId, ThreadId
+from domain.rows import ALL_MAIL, LabelRow, MailboxRow, Needs, ReferenceRow, Rows, Tally, ThreadRow
+from domain.sending_record import RECORD_MS
 from domain.times import DAY_MS
 from infra.store.array_literals import numbers, texts
 from infra.store.row_tables import (
@@ -143,6 +144,15 @@ _SENT = (
     f" JOIN submissions x ON {_OF_GENERATION} AND x.queued_at > n.since ORDER BY x.queued_at"
 )
 
+_RECORD = (
+    "SELECT n.mailbox_id, x.submission_id, x.queued_at, json_array_length(x.recipients), r.bounced, r.complained"
+    " FROM unnest(%s::text[], %s::bigint[]) AS n(mailbox_id, since) JOIN mailboxes b USING (mailbox_id)"
+    f" JOIN submissions x ON {_OF_GENERATION} AND x.queued_at > n.since CROSS JOIN LATERAL ("
+    "SELECT count(*) FILTER (WHERE one ->> 'status' = 'bounced') AS bounced,"
+    " count(*) FILTER (WHERE one ->> 'feedback' = 'complaint') AS complained"
+    " FROM json_array_elements(x.recipients) one) r"
+)
+
 
 class Loading:
     """One round trip of loading: ask for everything, let the pipeline be flushed, then take the answers.
@@ -205,6 +215,8 @@ class Loading:
         self._ask_documents(needs)
         sending = {m: (now_ms - DAY_MS,) for m, n in needs.items() if n.sending}
         self._ask(_SENT, sending, _take_sent)
+        record = {m: (now_ms - RECORD_MS,) for m, n in needs.items() if n.record}
+        self._ask(_RECORD, record, _take_record)
 
     def _ask_messages(self, needs: Mapping[MailboxId, Needs]) -> None:
         messages = {m: n.messages for m, n in needs.items()}
@@ -316,6 +328,8 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
         asked.add(("labels", "*"))
     if needs.sending:
         asked.add(("sending", "*"))
+    if needs.record:
+        asked.add(("record", "*"))
     rows.whole_threads.update(needs.thread_messages)
     if rows.messages or rows.threads:
         _note_whole_threads(rows)
@@ -383,3 +397,7 @@ def _take_document_count(rows: Rows, values: list[Any]) -> None:
 
 def _take_sent(rows: Rows, values: list[Any]) -> None:
     rows.sent.append((values[0], values[1]))
+
+
+def _take_record(rows: Rows, values: list[Any]) -> None:
+    rows.record.setdefault(SubmissionId(values[0]), Tally(*values[1:]))

@@ -44,6 +44,36 @@ def sending_restricted(step: Step, event: e.SendingRestricted) -> None:
     step.rows.mailbox.sending_halved = not event.blocked
 
 
-def sending_allowed(step: Step, _event: e.SendingAllowed) -> None:
+def sender_flagged(step: Step, event: e.SenderFlagged) -> None:
+    """An operator is to look at it."""
+    step.document("restriction", "flagged", {"why": event.why, "at": step.at})
+
+
+def sign_in_demanded(step: Step, event: e.SignInDemanded) -> None:
+    """Nothing is sent until the owner signs in."""
+    step.document("restriction", "sign_in", {"why": event.why, "at": step.at})
+
+
+def signed_in(step: Step, event: e.SignedIn) -> None:
+    """What was demanded is done, unless only a program came in with a password of its own."""
+    if event.protocol == "http":
+        step.remove_document("restriction", "sign_in")
+
+
+def sending_allowed(step: Step, event: e.SendingAllowed) -> None:
     """Sending is free again."""
     step.rows.mailbox.sending_blocked = step.rows.mailbox.sending_halved = False
+    step.remove_document("restriction", "flagged")
+    step.remove_document("restriction", "sign_in")
+    if event.counted_from:
+        step.document("sending", "counted_from", {"at": event.counted_from})
+
+
+def address_suppressed(step: Step, event: e.AddressSuppressed) -> None:
+    """Nothing is sent there."""
+    step.document("suppression", event.address, {"why": event.why, "at": step.at})
+
+
+def suppression_lifted(step: Step, event: e.SuppressionLifted) -> None:
+    """It is written to again."""
+    step.remove_document("suppression", event.address)

@@ -54,7 +54,12 @@ _CHANGES: dict[type[e.Event], Callable[[Step, Any], None]] = {
     e.QuotaSet: belongings.quota_set,
     e.QuotaWarned: belongings.quota_warned,
     e.SendingRestricted: belongings.sending_restricted,
+    e.SenderFlagged: belongings.sender_flagged,
+    e.SignInDemanded: belongings.sign_in_demanded,
+    e.SignedIn: belongings.signed_in,
     e.SendingAllowed: belongings.sending_allowed,
+    e.AddressSuppressed: belongings.address_suppressed,
+    e.SuppressionLifted: belongings.suppression_lifted,
     e.MailboxRestored: labels.mailbox_restored,
     e.MailboxErased: labels.mailbox_erased,
 }

@@ -45,6 +45,7 @@ def submission_queued(step: Step, event: e.SubmissionQueued) -> None:
         waiting=True,
     )
     step.rows.sent.append((unix_ms(event.queued_at), event.recipient_count))
+    step.rows.count_feedback(step.rows.submissions[event.submission_id])
     step.touched.submissions[event.submission_id] = None
 
 
@@ -79,6 +80,8 @@ def recipient_reported(step: Step, event: e.RecipientReported) -> None:
     recipient = row.recipients[event.recipient]
     recipient.status, recipient.attempts = event.status, event.attempts
     recipient.next_attempt_at = event.next_attempt_at
+    recipient.feedback = event.feedback or recipient.feedback
     recipient.last_reply = event.personal.last_reply if isinstance(event.personal, e.RecipientPersonal) else ""
     open_ones = {status.status for status in row.recipients}
     row.status = next((status for status in _WORST_FIRST if status in open_ones), row.status)
+    step.rows.count_feedback(row)

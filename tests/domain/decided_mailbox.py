@@ -160,6 +160,7 @@ def working_set(full: Rows, needs: Needs) -> Rows:
     live = [kind for (kind, _), row in full.documents.items() if row.destroyed_seq is None]
     rows.document_counts = {kind: live.count(kind) for kind in needs.document_counts}
     rows.sent = list(full.sent) if needs.sending else []
+    rows.record = dict(full.record) if needs.record else {}
     _note_asked(rows, needs)
     for name, value in vars(rows).items():
         setattr(rows, name, copy.deepcopy(value))
@@ -190,6 +191,7 @@ def _note_asked(rows: Rows, needs: Needs) -> None:
     rows.asked = {(kind, key) for kind, keys in single.items() for key in keys}
     rows.asked |= {("labels", "*")} if needs.all_labels else set()
     rows.asked |= {("sending", "*")} if needs.sending else set()
+    rows.asked |= {("record", "*")} if needs.record else set()
     rows.whole_threads = set(needs.thread_messages)
     for (thread_id, label_id), thread in rows.threads.items():
         loaded = sum(1 for m in rows.messages.values() if m.thread_id == thread_id and _live(m))

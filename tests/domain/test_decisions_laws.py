@@ -24,7 +24,8 @@ SYSTEM = ("INBOX", "ARCHIVE", "SENT", "DRAFTS", "TRASH", "SPAM")
 UNDRAWN = {
     *("MessageReparsed", "IdentityChanged", "ContactChanged", "RulesReplaced", "VacationSet", "SettingsChanged"),
     *("SignedIn", "PasswordChanged", "AppPasswordAdded", "AppPasswordRemoved"),
-    *("SendingRestricted", "SendingAllowed", "MailboxErased"),
+    *("SendingRestricted", "SendingAllowed", "SenderFlagged", "SignInDemanded", "MailboxErased"),
+    *("AddressSuppressed", "SuppressionLifted"),
 }
 """What `COMMANDS` has no command for: these are tested one by one."""
 WORDS = ("$seen", "$flagged", "$draft", "$junk", "work")

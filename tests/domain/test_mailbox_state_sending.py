@@ -52,7 +52,7 @@ def test_a_discarded_draft_comes_back_when_its_submission_is_undone(history: His
 def test_a_queued_submission_waits_for_every_recipient(history: History) -> None:
     seq = history.submit("u1", "m1", "bob@example.net", "eve@example.com")
     now = START_MS + seq * SECOND_MS
-    waiting = {"status": "queued", "attempts": 0, "last_reply": "", "next_attempt_at": None}
+    waiting = {"status": "queued", "attempts": 0, "last_reply": "", "next_attempt_at": None, "feedback": ""}
     assert state_of(history).rows()["submissions"]["u1"] == {
         "submission_id": "u1",
         "message_id": "m1",
@@ -115,6 +115,7 @@ def test_a_report_tells_attempts_reply_and_the_next_attempt(history: History) ->
             "attempts": 3,
             "last_reply": "451 later",
             "next_attempt_at": "2027-01-01T00:00:00.000Z",
+            "feedback": "",
         }
     ]
 

@@ -25,6 +25,7 @@ const ADVICE = {
   restoring: "This old mail lies in the archive. It was asked for and can be read in some hours.",
   registration_closed: "New accounts are opened by the operator here. Ask for one.",
   search_unavailable: "Search rests for a moment. Try again shortly.",
+  sign_in_required: "Much more was sent than usual. Sign out and in again, then send.",
   snooze_invalid: "Choose a time that is still to come.",
   storage_full: "The server has no room left. Tell its operator.",
   totp_required: "Enter the code of your second factor too.",
