@@ -173,7 +173,7 @@ class SubmissionRow(msgspec.Struct):
 
 
 class DocumentRow(msgspec.Struct):
-    """A small thing kept whole: kind identity, contact, rules, vacation, settings or profile; `body` is JSON."""
+    """A small thing kept whole: kind identity, contact, rules, script, vacation, replied or profile; `body` is JSON."""
 
     kind: str
     document_id: str
@@ -253,7 +253,9 @@ class Rows:
         self.document_counts: dict[str, int] = {}
         """How many live documents of a kind there are, where it was asked."""
         self.sent: list[tuple[int, int]] = []
-        """(queued_at, recipients) of this mailbox's submissions within the last day, oldest first."""
+        """(queued_at, recipients) of the owner's own submissions within the last day, oldest first."""
+        self.automatic: list[int] = []
+        """When the mailbox sent something by itself within the last day, oldest first."""
         self.asked: set[tuple[str, Any]] = set()
         self.whole_threads: set[ThreadId] = set()
         """Threads all of whose live messages are in `messages`."""
@@ -375,3 +377,9 @@ class Rows:
         if ("sending", "*") not in self.asked:
             raise RowsMissingError(Needs(sending=True))
         return self.sent
+
+    def sent_by_itself(self) -> list[int]:
+        """When the mailbox sent something by itself within the last day."""
+        if ("sending", "*") not in self.asked:
+            raise RowsMissingError(Needs(sending=True))
+        return self.automatic

@@ -10,7 +10,8 @@ from domain.ids import MailboxId, SubmissionId
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
-    """A claimed submission. `statuses` runs parallel to `recipients`; times are unix milliseconds.
+    """A claimed submission. `statuses` runs parallel to `recipients`; times are unix milliseconds. `blob` is the object
+    to send: what the owner wrote, or of an automatic mail (`stream`) its bytes as they leave.
 
     `attempts` counts how often it was worked through, `failures` how often that failed for reasons of its own.
     """
@@ -23,6 +24,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str
     recipients: tuple[SubmissionRecipient, ...]
     statuses: tuple[str, ...]
+    stream: str = "personal"
     attempts: int = 0
     failures: int = 0
 
