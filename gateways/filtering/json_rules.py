@@ -91,10 +91,10 @@ def _unless(test: n.Test, *, is_not: bool) -> n.Test:
 _ACTIONS: Mapping[str, Callable[[Action], n.Action]] = {
     "add_label": lambda action: n.FileInto(label_id=action.label or "INBOX", copy=True),
     "remove_label": lambda action: n.Unfile(label_id=action.label or "INBOX"),
-    "add_keyword": lambda action: n.Flags(what="add", flags=(action.keyword or "",)),
+    "add_keyword": lambda action: n.Mark(flags=(action.keyword or "",)),
     "archive": lambda _action: n.Unfile(label_id="INBOX"),
-    "mark_read": lambda _action: n.Flags(what="add", flags=("\\Seen",)),
-    "star": lambda _action: n.Flags(what="add", flags=("\\Flagged",)),
+    "mark_read": lambda _action: n.Mark(flags=("\\Seen",)),
+    "star": lambda _action: n.Mark(flags=("\\Flagged",)),
     "trash": lambda _action: n.FileInto(label_id="TRASH"),
     "spam": lambda _action: n.FileInto(label_id="SPAM"),
     "forward": lambda action: n.Redirect(address=action.address or "", copy=True),

@@ -37,11 +37,3 @@ class RuleBook(Protocol):
     def rules_of(self, mailbox_ids: Collection[MailboxId]) -> Mapping[MailboxId, OwnerRules]:
         """Those of these mailboxes that have any. Blocks."""
         ...
-
-
-class NoRules:
-    """A `RuleBook` in which nobody has put anything down."""
-
-    def rules_of(self, mailbox_ids: Collection[MailboxId]) -> Mapping[MailboxId, OwnerRules]:
-        """Nothing."""
-        return {}

@@ -7,8 +7,9 @@ import msgspec
 from domain.decisions import ReplaceRules, SetVacation
 from gateways.filtering.shapes import Rules, Vacation
 from gateways.http.messages import moment
-from gateways.http.operations import Answer, Call, Id, Operation, Reached, Read
+from gateways.http.operations import Answer, Call, Operation, Reached, Read
 from gateways.http.problems import ProblemError
+
 
 def read_rules(call: Call[Read, None]) -> Answer:
     """Empty until they are put."""

@@ -201,6 +201,12 @@ class Flags(Action, frozen=True, kw_only=True):
     variable: str = ""
 
 
+class Mark(Action, frozen=True, kw_only=True):
+    """The message bears these flags wherever it goes. For JSON rules."""
+
+    flags: Texts
+
+
 class Set(Action, frozen=True, kw_only=True):
     """A variable becomes this, each modifier in its order of precedence applied (RFC 5229 section 4)."""
 

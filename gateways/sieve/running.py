@@ -189,6 +189,7 @@ _ACTIONS: Mapping[type[n.Action], Callable[[_Runner, Any], None]] = {
     n.Reject: _Runner._reject,
     n.Vacation: _Runner._vacation,
     n.Flags: _Runner._set_flags,
+    n.Mark: lambda runner, action: runner._mark(action.flags),
     n.Set: _Runner._set,
     n.AddHeader: _Runner._add_header,
     n.DeleteHeader: _Runner._delete_header,
