@@ -34,10 +34,13 @@ class ReleaseBlobs(msgspec.Struct, frozen=True):
 
 
 class PutInOutbox(msgspec.Struct, frozen=True):
-    """A submission waits in the outbox until `due_at` (unix milliseconds)."""
+    """A submission waits in the outbox until `due_at` (unix milliseconds). `blob` is the object to send where that is
+    not its message's."""
 
     submission_id: SubmissionId
     due_at: int
+    blob: str = ""
+    size_bytes: int = 0
 
 
 class TakeFromOutbox(msgspec.Struct, frozen=True):

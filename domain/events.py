@@ -94,7 +94,8 @@ class MessageServer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `refs` are the hashed Message-IDs that it bears or mentions (its own first), `subject_ref` the hash of base
     subject and correspondents; `trace` the trace block before the stored bytes; `envelope` and `screening` as the
-    gateway recorded them. `content_sha256` is of the content as it arrived, before our trace block.
+    gateway recorded them, `filtering` what the owner's rules came to. `content_sha256` is of the content as it arrived,
+    before our trace block.
     """
 
     blob: str
@@ -105,6 +106,7 @@ class MessageServer(msgspec.Struct, frozen=True, omit_defaults=True):
     trace: str = ""
     envelope: msgspec.Raw = msgspec.Raw(b"null")
     screening: msgspec.Raw = msgspec.Raw(b"null")
+    filtering: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class MessageDelivered(Event, frozen=True, kw_only=True):
@@ -300,6 +302,8 @@ class SubmissionQueued(Event, frozen=True, kw_only=True):
     """A message was handed over for sending; it leaves at `send_at`, and until `undo_until` can be called back.
 
     `queued_at` is when, by the clock that limits go by: what is recorded never goes back, a clock put right does.
+    `stream`: personal, transactional, bulk, or what the mailbox sends by itself upon a delivery: vacation, forward,
+    rejection; then `message_id` is the message delivered, and `reply_key` tells a reply from those to others.
     """
 
     TOPIC = "SubmissionQueued"
@@ -312,6 +316,7 @@ class SubmissionQueued(Event, frozen=True, kw_only=True):
     send_at: str
     undo_until: str
     stream: str
+    reply_key: str | UnsetType = UNSET
     personal: SubmissionPersonal | UnsetType = UNSET
 
 
@@ -371,10 +376,12 @@ class SuppressionLifted(Event, frozen=True, kw_only=True):
 
 
 class RulesReplaced(Event, frozen=True, kw_only=True):
-    """The owner's filter rules are now these (JSON as the API takes them)."""
+    """The owner's filter rules are now these (JSON as the API takes them), and where it is told the script that runs
+    after them (Sieve, RFC 5228; empty for none)."""
 
     TOPIC = "RulesReplaced"
     rules: msgspec.Raw
+    script: str | UnsetType = UNSET
 
 
 class VacationSet(Event, frozen=True, kw_only=True):

@@ -184,7 +184,7 @@ class SubmissionRow(msgspec.Struct):
 
 
 class DocumentRow(msgspec.Struct):
-    """A small thing kept whole: kind identity, contact, rules, vacation, settings or profile; `body` is JSON."""
+    """A small thing kept whole: kind identity, contact, rules, script, vacation, replied or profile; `body` is JSON."""
 
     kind: str
     document_id: str
@@ -266,7 +266,9 @@ class Rows:
         self.document_counts: dict[str, int] = {}
         """How many live documents of a kind there are, where it was asked."""
         self.sent: list[tuple[int, int]] = []
-        """(queued_at, recipients) of this mailbox's submissions within the last day, oldest first."""
+        """(queued_at, recipients) of the owner's own submissions within the last day, oldest first."""
+        self.automatic: list[int] = []
+        """When the mailbox sent something by itself within the last day, oldest first."""
         self.record: dict[SubmissionId, Tally] = {}
         """What came back of this mailbox's submissions of the last week, where it was asked."""
         self.asked: set[tuple[str, Any]] = set()
@@ -406,3 +408,9 @@ class Rows:
                 sum(recipient.status == "bounced" for recipient in row.recipients),
                 sum(recipient.feedback == "complaint" for recipient in row.recipients),
             )
+
+    def sent_by_itself(self) -> list[int]:
+        """When the mailbox sent something by itself within the last day."""
+        if ("sending", "*") not in self.asked:
+            raise RowsMissingError(Needs(sending=True))
+        return self.automatic

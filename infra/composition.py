@@ -6,6 +6,7 @@ closed to `self._closing` right after it is made.
 
 import sys
 import threading
+import time
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from types import TracebackType
@@ -17,6 +18,8 @@ from psycopg_pool import ConnectionPool
 
 from gateways.bounces.return_path import ReturnPaths
 from gateways.directory import Directory
+from gateways.srs import Srs
+from infra import dkim_keys
 from infra.accounts import directory as accounts_directory
 from infra.accounts.administration import Administration
 from infra.accounts.app_passwords import PostgresAppPasswords
@@ -33,6 +36,7 @@ from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
 from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
+from infra.dkim_keys import PostgresDkimKeys
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_blobs import FileBlobs
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
     from infra.s3_transfers import S3Transfers
     from infra.tracing import Tracing
 
+SRS_PURPOSE = b"ledgermail-srs-1"
+"""What the key that signs forwarded reverse-paths is derived from the master key for."""
 POOL_SIZE = 16
 RETURN_PATH_PURPOSE = b"ledgermail-return-path-1"
 """What the secret of return paths is derived from the master key for."""
@@ -314,6 +320,16 @@ class Parts:
             OperatorError: the files cannot be used.
         """
         return certificate(self.settings)
+
+    @cached_property
+    def dkim_keys(self) -> PostgresDkimKeys:
+        """The keys that mail of our domains is signed with."""
+        return PostgresDkimKeys(self.connect, self.keys.derived(dkim_keys.PURPOSE))
+
+    @cached_property
+    def srs(self) -> Srs:
+        """Reverse-paths of what is forwarded."""
+        return Srs(self.keys.derived(SRS_PURPOSE), self.settings.domains[0], clock_s=time.time)
 
     # -- accounts
 

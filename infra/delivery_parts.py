@@ -16,6 +16,8 @@ from gateways.delivery.returned import Returns
 from gateways.delivery.routes import ReturnAddresses
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
+from gateways.filtering.filters import Filters
+from gateways.filtering.forwarded import Forwarding
 from gateways.mail_objects import read_mail
 from gateways.queue import Queue
 from gateways.reception import Reception
@@ -24,6 +26,7 @@ from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
 from infra.extracts import Extracts
 from infra.keys import KeyMissingError
+from infra.owner_rules import PostgresRuleBook
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.queue_hints import AttendedQueue, QueueHints
@@ -126,12 +129,26 @@ class DeliveryParts:
             directory=self._parts.directory,
             domains=self._domains,
             hostname=self._parts.settings.hostname,
+            filters=self._filters,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
             wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,
             returns=self._returns(queue, appender),
+        )
+
+    @cached_property
+    def _filters(self) -> Filters:
+        """What runs owners' rules, for all workers of the process."""
+        settings = self._parts.settings
+        return Filters(
+            book=PostgresRuleBook(self._parts.connect),
+            queue=self.queue,
+            blobs=self._parts.blobs,
+            hostname=settings.hostname,
+            forwarding=Forwarding(self._parts.srs, self._parts.dkim_keys, self._domains),
+            clock_ms=_now_ms,
         )
 
     def _wait(self, hints: QueueHints) -> Callable[[float], None]:

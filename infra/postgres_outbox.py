@@ -28,17 +28,19 @@ UNREADABLE_FILE_PAUSE_MS = 5_000
 _DUE = "SELECT mailbox_id FROM outbox WHERE due_at <= %s ORDER BY due_at LIMIT %s"
 _LOCK = "SELECT FROM mailboxes WHERE mailbox_id = ANY(%s) ORDER BY mailbox_id FOR NO KEY UPDATE"
 _CLAIM = (
-    "WITH taken AS (DELETE FROM outbox WHERE mailbox_id = ANY(%s) AND due_at <= %s RETURNING mailbox_id, submission_id)"
-    " INSERT INTO sending (mailbox_id, submission_id, claimed_at, due_at)"
-    " SELECT mailbox_id, submission_id, %s, 0 FROM taken ON CONFLICT DO NOTHING"
+    "WITH taken AS (DELETE FROM outbox WHERE mailbox_id = ANY(%s) AND due_at <= %s"
+    " RETURNING mailbox_id, submission_id, blob, size_bytes)"
+    " INSERT INTO sending (mailbox_id, submission_id, claimed_at, due_at, blob, size_bytes)"
+    " SELECT mailbox_id, submission_id, %s, 0, blob, size_bytes FROM taken ON CONFLICT DO NOTHING"
 )
 _LEASE = (
     "WITH due AS MATERIALIZED (SELECT mailbox_id, submission_id FROM sending WHERE due_at <= %s"
     " ORDER BY due_at, mailbox_id LIMIT %s FOR UPDATE SKIP LOCKED)"
     " UPDATE sending s SET due_at = %s FROM due"
     " WHERE s.mailbox_id = due.mailbox_id AND s.submission_id = due.submission_id"
-    " RETURNING s.mailbox_id, s.submission_id, s.claimed_at, s.attempts, s.failures"
+    " RETURNING s.mailbox_id, s.submission_id, s.claimed_at, s.attempts, s.failures, s.blob, s.size_bytes"
 )
+_Leased = tuple[str, str, int, int, int, str | None, int | None]
 _SUBMISSION = (
     "SELECT m.blob, s.recipients::text, s.created_seq, m.size FROM mailboxes b"
     " JOIN submissions s ON s.mailbox_id = b.mailbox_id AND s.generation = b.generation"
@@ -101,9 +103,7 @@ class PostgresOutbox:
             connection.execute(_LOCK, (due,))
             connection.execute(_CLAIM, (due, now, now))
 
-    def _read_or_parked(
-        self, connection: Connection[Any], row: tuple[str, str, int, int, int], now: int
-    ) -> Sending | None:
+    def _read_or_parked(self, connection: Connection[Any], row: _Leased, now: int) -> Sending | None:
         """The submission; one that cannot be read is put off, its error on show, and the others go on."""
         try:
             return self._read(connection, row)
@@ -115,9 +115,9 @@ class PostgresOutbox:
                 connection.execute(_PARK, (due_at, shown(f"{type(error).__name__}: {error}"), row[0], row[1]))
             return None
 
-    def _read(self, connection: Connection[Any], row: tuple[str, str, int, int, int]) -> Sending | None:
+    def _read(self, connection: Connection[Any], row: _Leased) -> Sending | None:
         """The submission as it stands; none, and no more of it, where its mailbox or its message's key is gone."""
-        mailbox_id, submission_id, claimed_at, attempts, failures = row
+        mailbox_id, submission_id, claimed_at, attempts, failures, blob, size_bytes = row
         found = connection.execute(_SUBMISSION, (mailbox_id, submission_id)).fetchone()
         statuses = msgspec.json.decode(found[1], type=list[RecipientStatus]) if found is not None else []
         queued = self._queued(MailboxId(mailbox_id), found[2]) if found is not None else None
@@ -129,8 +129,9 @@ class PostgresOutbox:
             mailbox_id=MailboxId(mailbox_id),
             submission_id=SubmissionId(submission_id),
             claimed_at=claimed_at,
-            blob=found[0],
-            size_bytes=found[3],
+            blob=blob or found[0],
+            size_bytes=size_bytes or found[3],
+            stream=queued.stream,
             mail_from=queued.personal.mail_from,
             recipients=queued.personal.recipients,
             ret=queued.personal.ret,

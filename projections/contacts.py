@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from domain import events as e
+from domain.automatic_mail import STREAMS
 from domain.ids import MailboxId
 from domain.times import DAY_MS
 
@@ -39,7 +40,9 @@ def correspondents(recorded: Iterable[e.RecordedEvent]) -> dict[str, Corresponde
             case e.MessageDelivered(personal=e.MessagePersonal() as personal, source="inbound" | "append"):
                 for one in personal.from_:
                     _add(found, one.address, one.name, at=event.recorded_at, received=1)
-            case e.SubmissionQueued(personal=e.SubmissionPersonal() as personal):
+            case e.SubmissionQueued(personal=e.SubmissionPersonal() as personal, stream=stream) if (
+                stream not in STREAMS
+            ):
                 for recipient in personal.recipients:
                     _add(found, recipient.address, "", at=event.recorded_at, sent=1)
             case e.MessageDelivered(personal=e.MessagePersonal() as personal, source="sent"):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from domain import events as e
+from domain.automatic_mail import REPLIED
 from domain.ids import LabelId
 from domain.rows import Needs, Rows
 
@@ -71,6 +72,10 @@ def _named(event: e.Event) -> Iterable[tuple[str, Iterable[Any]]]:
         yield "documents", (document,)
     if isinstance(event, e.SendingAllowed):
         yield "documents", (("restriction", "flagged"), ("restriction", "sign_in"), ("sending", "counted_from"))
+    if isinstance(event, e.RulesReplaced) and isinstance(event.script, str):
+        yield "documents", (("script", ""),)
+    if isinstance(event, e.SubmissionQueued) and event.reply_key:
+        yield "documents", ((REPLIED, event.reply_key),)
 
 
 def new_rows_asked(rows: Rows, recorded: Iterable[e.RecordedEvent]) -> None:

@@ -18,9 +18,13 @@ from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
 from gateways.directory import DirectoryEntry
 from gateways.envelope import Envelope, Recipient
+from gateways.filtering.filters import Filters
+from gateways.filtering.forwarded import Forwarding
+from gateways.srs import Srs
 from infra.delivery_book import PostgresBook
 from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
+from infra.owner_rules import PostgresRuleBook
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.reception import QueueReception
@@ -33,6 +37,9 @@ MAIL = (
     b"From: Bob <bob@elsewhere.test>\r\nTo: ann@example.test\r\nSubject: Hello\r\n"
     b"Message-ID: <%b@elsewhere.test>\r\nDate: Sun, 22 Nov 2026 05:00:00 +0000\r\n\r\nHow are you?\r\n"
 )
+
+
+_DIRECTORY = "INSERT INTO directory (address, mailbox_id, account_id, state) VALUES (%s, %s, %s, 'open')"
 
 
 class Addresses:
@@ -79,6 +86,10 @@ class PostOffice:
         self.lane.run(opened)
         for address in addresses:
             self.directory.entries[EmailAddress.parse(address).canonical] = DirectoryEntry(box)
+        with self.pool.connection() as connection:  # the first address is the account's own, which rules go by
+            for address in addresses[:1]:
+                row = (EmailAddress.parse(address).canonical, box, f"u{box}")
+                connection.execute(_DIRECTORY, row)
         return box
 
     def accept(self, raw: bytes, *recipients: str, **changes: Any) -> Envelope:
@@ -98,10 +109,23 @@ class PostOffice:
             "directory": self.directory,
             "domains": frozenset({DOMAIN}),
             "hostname": "mx.example.test",
+            "filters": self.filters(),
             "outages": (OperationalError, InterfaceError),
             "clock_ms": self.now_ms,
         }
         return DeliveryWorker(**(parts | changes))
+
+    def filters(self, **changes: Any) -> Filters:
+        srs = Srs(b"secret of a test", DOMAIN, clock_s=lambda: self.now_ms() / 1000)
+        parts = {
+            "book": PostgresRuleBook(self.pool.connection),
+            "queue": self.queue,
+            "blobs": self.blobs,
+            "hostname": "mx.example.test",
+            "forwarding": Forwarding(srs, None, frozenset({DOMAIN})),
+            "clock_ms": self.now_ms,
+        }
+        return Filters(**(parts | changes))
 
     def sender(self, **changes: Any) -> Sender:
         reader = StreamReader(MailboxRecorder(datastore(self.url)), self.keys)

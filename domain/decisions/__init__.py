@@ -16,7 +16,14 @@ from domain.decisions.judging import ReportNotSpam, ReportSpam
 from domain.decisions.labelling import ChangeLabel, CreateLabel, DeleteLabel, EmptyLabelPart
 from domain.decisions.modifying import Modify
 from domain.decisions.opening import EraseMailbox, OpenMailbox, RestoreMailbox
-from domain.decisions.profile import ChangeContact, ChangeIdentity, ChangeSettings, ReplaceRules, SetVacation
+from domain.decisions.profile import (
+    ChangeContact,
+    ChangeIdentity,
+    ChangeSettings,
+    ReplaceRules,
+    ReplaceScript,
+    SetVacation,
+)
 from domain.decisions.reparsing import Reparse
 from domain.decisions.reporting import RejectSubmission, ReleaseSubmission, ReportRecipient
 from domain.decisions.sending import Submit, SubmitNew, UndoSubmission
@@ -53,6 +60,7 @@ __all__ = [
     "RemoveAppPassword",
     "Reparse",
     "ReplaceRules",
+    "ReplaceScript",
     "ReportBounce",
     "ReportComplaint",
     "ReportNotSpam",

@@ -49,6 +49,10 @@ class Appending:
         self._next_uids[label_id] = first + count
         return first
 
+    def begin_uids(self, label_id: LabelId) -> None:
+        """The label is made by this decision: its UIDs begin at 1."""
+        self._next_uids[label_id] = 1
+
     def give_uid_validity(self) -> int:
         """A UIDVALIDITY that this mailbox never gave before: the time in seconds, or one above the last."""
         self._last_uid_validity = max(self.context.now_ms // 1000, self._last_uid_validity + 1)

@@ -1,17 +1,22 @@
 """A message comes into being: `Deliver`, and what drafts and sending share with it."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 import msgspec
 
 from domain import keywords, quota
+from domain.automatic_mail import AutomaticMail
 from domain.commands import HoldBlobs
+from domain.decisions import answering
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.conversations import has_room, thread_by_refs, thread_by_subject
+from domain.decisions.label_making import grow
 from domain.decisions.quota_warning import warn_of_more
 from domain.events import SYSTEM_LABELS, MessageDelivered, MessagePersonal, MessageServer
 from domain.ids import LabelId, MailboxId, MessageId, ThreadId
-from domain.refusals import KeywordInvalidError
+from domain.labels import LabelTree, segments
+from domain.refusals import KeywordInvalidError, LabelInvalidError
 from domain.rows import Needs
 from domain.times import rfc3339
 
@@ -76,6 +81,10 @@ class Deliver(MailboxDecision, frozen=True, kw_only=True):
     limit_quota: bool = False
     thread_hint: ThreadId | None = None
     message_id: MessageId | None = None
+    new_labels: tuple[str, ...] = ()
+    """Paths of labels that it goes into besides, made where they are missing."""
+    automatic: tuple[AutomaticMail, ...] = ()
+    """What the mailbox sends by itself upon this message."""
 
     @property
     def composed(self) -> Composed:
@@ -95,16 +104,21 @@ class Deliver(MailboxDecision, frozen=True, kw_only=True):
         """Its labels and the one to fall back on, its references, its conversation where that is told."""
         hint = (self.thread_hint,) if self.thread_hint else ()
         labels = tuple(dict.fromkeys((*self.labels, self._fallback)))
-        return Needs(labels=labels, thread_messages=hint) | self.composed.needs()
+        own = Needs(labels=labels, thread_messages=hint, all_labels=bool(self.new_labels))
+        return own | self.composed.needs() | answering.needs_of(self.automatic)
 
     def gather(self, appending: Appending) -> Answer:
-        """`ThreadsJoined` where it bridges threads, `MessageDelivered`, `QuotaWarned` where that is due."""
+        """`LabelCreated` for labels that are missing, `ThreadsJoined` where it bridges threads, `MessageDelivered`,
+        `SubmissionQueued` for each automatic mail, `QuotaWarned` where that is due."""
         if self.limit_quota:
             quota.require_room(appending.rows.mailbox, self.size)
         words = keywords.keywords_of(self.keywords)
         if keywords.DRAFT in words and self.source not in _MAY_BE_DRAFTS:
             raise KeywordInvalidError("$draft is given by saving a draft", keyword=keywords.DRAFT)
+        sent = answering.allowed(appending, self.automatic)
         labels = self._known_labels(appending)
+        if answering.is_forward_left_out(self.automatic, sent):
+            labels = labels - {TRASH} | {INBOX}
         thread_id = self._hinted(appending) or thread_for(appending, self.composed)
         message_id = deliver(
             appending,
@@ -115,6 +129,7 @@ class Deliver(MailboxDecision, frozen=True, kw_only=True):
             source=self.source,
             message_id=self.message_id,
         )
+        answering.send(appending, sent, message_id)
         warn_of_more(appending, self.size)
         return {"id": message_id, "thread_id": thread_id}
 
@@ -126,9 +141,22 @@ class Deliver(MailboxDecision, frozen=True, kw_only=True):
         """Inbound mail finds its way even where a rule names a label that is gone; others are told."""
         if self.source == INBOUND:
             known = {label_id for label_id in self.labels if appending.rows.label(label_id) is not None}
+            known |= self._made_labels(appending)
         else:
             known = {appending.label(label_id).label_id for label_id in self.labels}
         return frozenset(known or {self._fallback})
+
+    def _made_labels(self, appending: Appending) -> set[LabelId]:
+        """Those of `new_labels`; one that cannot be made is left out."""
+        if not self.new_labels:
+            return set()
+        tree = LabelTree(appending.rows.all_labels())
+        made: set[LabelId] = set()
+        for path in self.new_labels:
+            with suppress(LabelInvalidError):
+                label_id = grow(appending, tree, list(segments(path)))
+                made |= {label_id} if label_id is not None else set()
+        return made
 
     def _hinted(self, appending: Appending) -> ThreadId | None:
         hint = self.thread_hint

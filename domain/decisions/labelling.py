@@ -2,8 +2,9 @@
 
 from domain.decisions.appending import Answer, Appending, MailboxDecision, remaining_messages
 from domain.decisions.delivery import ARCHIVE
+from domain.decisions.label_making import grow, make
 from domain.decisions.relabelling import move
-from domain.events import LabelChanged, LabelCreated, LabelDeleted
+from domain.events import LabelChanged, LabelDeleted
 from domain.ids import LabelId, MessageId
 from domain.labels import LabelTree, is_system, require_depth, segments
 from domain.refusals import LabelHasChildrenError, LabelInvalidError, LabelNotEmptyError, LabelReservedError
@@ -29,9 +30,9 @@ class CreateLabel(_OfTree, frozen=True, kw_only=True):
         """`LabelCreated`, one a label made, from the top."""
         tree = LabelTree(appending.rows.all_labels())
         *above, leaf = segments(self.path)
-        parent_id = _grow(appending, tree, above)
+        parent_id = grow(appending, tree, above)
         tree.require_free(parent_id, leaf)
-        made = _create(appending, tree, parent_id, leaf, sort_order=self.sort_order, subscribed=self.subscribed)
+        made = make(appending, tree, parent_id, leaf, sort_order=self.sort_order, subscribed=self.subscribed)
         return {"id": made}
 
 
@@ -67,7 +68,7 @@ class ChangeLabel(_OfTree, frozen=True, kw_only=True):
         tree = LabelTree(appending.rows.all_labels())
         *above, leaf = segments(path)
         require_depth(len(above) + tree.height(self.label_id))
-        parent_id = _grow(appending, tree, above)
+        parent_id = grow(appending, tree, above)
         if self.label_id in tree.line(parent_id):
             raise LabelInvalidError("a label cannot be moved below itself")
         tree.require_free(parent_id, leaf, but=self.label_id)
@@ -108,40 +109,6 @@ class DeleteLabel(_OfTree, frozen=True, kw_only=True):
             raise LabelNotEmptyError("empty it first", label_id=self.label_id, total=row.total)
         appending.add(LabelDeleted(label_id=self.label_id))
         return {}
-
-
-def _grow(appending: Appending, tree: LabelTree, names: list[str]) -> LabelId | None:
-    """The label at the end of this path, made where it is missing; None for the top."""
-    parent_id: LabelId | None = None
-    for name in names:
-        parent_id = tree.child(parent_id, name) or _create(appending, tree, parent_id, name)
-    return parent_id
-
-
-def _create(
-    appending: Appending,
-    tree: LabelTree,
-    parent_id: LabelId | None,
-    name: str,
-    *,
-    sort_order: int = 0,
-    subscribed: bool = True,
-) -> LabelId:
-    tree.require_few()
-    label_id = LabelId(appending.context.new_id("l"))
-    tree.add(label_id, parent_id, name)
-    appending.add(
-        LabelCreated(
-            label_id=label_id,
-            name=name,
-            parent_id=parent_id,
-            role=None,
-            uid_validity=appending.give_uid_validity(),
-            sort_order=sort_order,
-            subscribed=subscribed,
-        )
-    )
-    return label_id
 
 
 def _as_it_is(row: LabelRow) -> LabelChanged:

@@ -19,6 +19,8 @@ from domain.refusals import (
 from domain.rows import DocumentRow, Needs
 
 MAX_JSON_OCTETS = 64 * 1024
+NO_RULES = b'{"rules":[]}'
+"""What is recorded of an owner's rules who has put none."""
 MAX_NAME_CHARS = 500
 MAX_TEXT_CHARS = 10_000
 MAX_ADDRESS_CHARS = 320
@@ -136,7 +138,7 @@ class ChangeContact(MailboxDecision, frozen=True, kw_only=True):
 
 
 class ReplaceRules(MailboxDecision, frozen=True, kw_only=True):
-    """The filter rules become this JSON, at most 64 KiB."""
+    """The filter rules become this JSON, at most 64 KiB; the script stays."""
 
     rules: bytes
 
@@ -150,6 +152,30 @@ class ReplaceRules(MailboxDecision, frozen=True, kw_only=True):
             raise RulesInvalidError("rules are JSON of at most 64 KiB")
         if not _is_same(appending.rows.document("rules", ""), self.rules):
             appending.add(RulesReplaced(rules=msgspec.Raw(self.rules)))
+        return {}
+
+
+class ReplaceScript(MailboxDecision, frozen=True, kw_only=True):
+    """The Sieve script becomes this, at most 64 KiB as JSON; empty for none. The rules stay."""
+
+    script: str
+
+    def needs(self) -> Needs:
+        """Rules and script as they are."""
+        return Needs(documents=(("rules", ""), ("script", "")))
+
+    def gather(self, appending: Appending) -> Answer:
+        """`RulesReplaced` where the script differs."""
+        body = msgspec.json.encode({"script": self.script})
+        if len(body) > MAX_JSON_OCTETS:
+            raise RulesInvalidError("a script has at most 64 KiB")
+        before = appending.rows.document("script", "")
+        if before is None and not self.script:
+            return {}
+        if not _is_so(before, {"script": self.script}):
+            rules = appending.rows.document("rules", "")
+            raw = NO_RULES if rules is None else bytes(rules.body)
+            appending.add(RulesReplaced(rules=msgspec.Raw(raw), script=self.script))
         return {}
 
 

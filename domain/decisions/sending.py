@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from domain import keywords, quota
+from domain.automatic_mail import STREAMS
 from domain.commands import HoldBlobs, PutInOutbox, ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.deleting import BINS
@@ -181,7 +182,7 @@ class UndoSubmission(MailboxDecision, frozen=True, kw_only=True):
     def gather(self, appending: Appending) -> Answer:
         """`SubmissionUndone`, after `LabelsChanged` and `KeywordsChanged`, before `DraftSaved`."""
         row = known_submission(appending, self.submission_id)
-        if not row.waiting:
+        if not row.waiting or row.stream in STREAMS:
             raise AlreadySentError("it has left already", submission_id=self.submission_id)
         message = appending.rows.message(row.message_id)
         stands = message is not None and message.destroyed_seq is None

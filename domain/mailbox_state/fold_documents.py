@@ -43,8 +43,10 @@ def contact_changed(mailbox: Mailbox, event: ContactChanged, when: When) -> None
 
 
 def rules_replaced(mailbox: Mailbox, event: RulesReplaced, when: When) -> None:
-    """The rules as the API took them."""
+    """The rules as the API took them, and the script where it is told."""
     write_document(mailbox, ("rules", ""), body=bytes(event.rules), when=when)
+    if isinstance(event.script, str):
+        write_document(mailbox, ("script", ""), body=msgspec.json.encode({"script": event.script}), when=when)
 
 
 def vacation_set(mailbox: Mailbox, event: VacationSet, when: When) -> None:

@@ -1,5 +1,6 @@
 """What the events about drafts and submissions do."""
 
+import msgspec
 from msgspec import UNSET
 
 from domain.events import (
@@ -10,6 +11,7 @@ from domain.events import (
     SubmissionRejected,
     SubmissionUndone,
 )
+from domain.mailbox_state.fold_documents import write_document
 from domain.mailbox_state.mailbox import Draft, Mailbox, Recipient, Submission, When
 from domain.times import unix_ms
 
@@ -54,6 +56,9 @@ def queued(mailbox: Mailbox, event: SubmissionQueued, when: When) -> None:
         created_seq=when.seq,
         changed_seq=when.seq,
     )
+    if event.reply_key:
+        answered = msgspec.json.encode({"at": submission.queued_at})
+        write_document(mailbox, ("replied", event.reply_key), body=answered, when=when)
     mailbox.submissions[event.submission_id] = submission
     mailbox.pointing_at[event.message_id].append(submission)
 

@@ -51,7 +51,7 @@ class ArcResult:
         return tuple(one.seal.domain for one in self.sets)
 
 
-class _ChainError(Exception):
+class ChainError(Exception):
     """The chain fails."""
 
 
@@ -60,14 +60,14 @@ async def validate(resolver: Resolver, evidence: Evidence, *, timeout_s: float =
     if not any(evidence.header.places.get(kind) for kind in (RESULTS, MESSAGE, SEAL)):
         return ArcResult("none")
     try:
-        sets = _sets(evidence.header)
+        sets = sets_of(evidence.header)
         failure = body_failure(evidence, sets[-1].message)
         if failure:
-            raise _ChainError(failure)
+            raise ChainError(failure)
         async with asyncio.timeout(timeout_s):
             seals = [_check_seal(resolver, evidence.header, sets[: number + 1]) for number in range(len(sets))]
             await asyncio.gather(_check_message(resolver, evidence, sets[-1]), *seals)
-    except (_ChainError, SignatureInvalidError, KeyInvalidError) as error:
+    except (ChainError, SignatureInvalidError, KeyInvalidError) as error:
         return ArcResult("fail", str(error))
     except DnsTemporaryError as error:
         return ArcResult("temperror", str(error))
@@ -76,23 +76,26 @@ async def validate(resolver: Resolver, evidence: Evidence, *, timeout_s: float =
     return ArcResult("pass", sets=tuple(sets))
 
 
-def _sets(header: HeaderBlock) -> list[ArcSet]:
-    """The sets in the order of their instances, whole and without a gap (section 5.2, steps 1 to 3)."""
+def sets_of(header: HeaderBlock) -> list[ArcSet]:
+    """The sets in the order of their instances, whole and without a gap (section 5.2, steps 1 to 3).
+
+    Raises: ChainError, SignatureInvalidError
+    """
     results = _by_instance(header, RESULTS)
     messages = _by_instance(header, MESSAGE)
     seals = _by_instance(header, SEAL)
     if not results.keys() == messages.keys() == seals.keys() == set(range(1, len(seals) + 1)):
-        raise _ChainError("the sets are not whole")
+        raise ChainError("the sets are not whole")
     return [_set(header, number, results[number], messages[number], seals[number]) for number in sorted(seals)]
 
 
 def _by_instance(header: HeaderBlock, kind: bytes) -> dict[int, int]:
     places = header.places.get(kind, [])
     if len(places) > MAX_SETS:
-        raise _ChainError(f"more than {MAX_SETS} sets")
+        raise ChainError(f"more than {MAX_SETS} sets")
     found = {_instance(header, at, kind): at for at in places}
     if len(found) != len(places):
-        raise _ChainError("an instance stands there twice")
+        raise ChainError("an instance stands there twice")
     return found
 
 
@@ -103,18 +106,18 @@ def _instance(header: HeaderBlock, at: int, kind: bytes) -> int:
     else:
         number = read_signature(header, at, kind).tags.get("i", "")
     if not _NUMBER.fullmatch(number) or not 1 <= int(number) <= MAX_SETS:
-        raise _ChainError("an instance has no number")
+        raise ChainError("an instance has no number")
     return int(number)
 
 
 def _set(header: HeaderBlock, instance: int, results_at: int, message_at: int, seal_at: int) -> ArcSet:
     message, seal = read_signature(header, message_at, MESSAGE), read_signature(header, seal_at, SEAL)
     if seal.tags.get("cv", "").lower() != ("none" if instance == 1 else "pass"):
-        raise _ChainError(f"the chain had failed at instance {instance}")
+        raise ChainError(f"the chain had failed at instance {instance}")
     if "h" in seal.tags:
-        raise _ChainError("a seal names fields")
+        raise ChainError("a seal names fields")
     if SEAL in message.names:
-        raise _ChainError("a message signature takes in seals")
+        raise ChainError("a message signature takes in seals")
     value = header.fields[results_at].partition(b":")[2].decode("utf-8", "replace")
     return ArcSet(instance, results_at, message, seal, value.partition(";")[2])
 
@@ -122,20 +125,21 @@ def _set(header: HeaderBlock, instance: int, results_at: int, message_at: int, s
 async def _check_message(resolver: Resolver, evidence: Evidence, last: ArcSet) -> None:
     key = await find_key(resolver, last.message)
     if not key.verifies(last.message.octets, signed_octets(evidence, last.message)):
-        raise _ChainError("the last message signature does not fit")
+        raise ChainError("the last message signature does not fit")
     if last.message.body is not None and not evidence.covers_body(last.message.body):
-        raise _ChainError("a part of the body is not signed")
+        raise ChainError("a part of the body is not signed")
 
 
 async def _check_seal(resolver: Resolver, header: HeaderBlock, sets: list[ArcSet]) -> None:
     """The seal of the last of these sets, which covers them all (section 5.1.1)."""
     last = sets[-1].seal
     key = await find_key(resolver, last)
-    if not key.verifies(last.octets, _sealed(header, sets)):
-        raise _ChainError(f"the seal of instance {sets[-1].instance} does not fit")
+    if not key.verifies(last.octets, sealed_octets(header, sets)):
+        raise ChainError(f"the seal of instance {sets[-1].instance} does not fit")
 
 
-def _sealed(header: HeaderBlock, sets: list[ArcSet]) -> bytes:
+def sealed_octets(header: HeaderBlock, sets: list[ArcSet]) -> bytes:
+    """What the seal of the last of these sets signs (section 5.1.1)."""
     fields = []
     for one in sets:
         fields += [header.canonical(at, RELAXED) for at in (one.results_at, one.message.at, one.seal.at)]

@@ -63,18 +63,20 @@ def signatures(raw: bytes, keys: Sequence[SigningKey], *, signed_at_s: int) -> b
     if not header.is_whole or b"from" not in header.places:
         raise ValueError("a message that is signed has one From in a header that can be read")
     hashed = RelaxedBody(body)
-    hashed.add(_body(raw))
+    hashed.add(body_of(raw))
     hashed.finish()
-    names = _names({name.decode("latin-1"): len(places) for name, places in header.places.items()})
+    names = names_to_sign({name.decode("latin-1"): len(places) for name, places in header.places.items()})
     fields = header.selected(tuple(name.encode() for name in names), RELAXED)
     return b"".join(_signature(key, names, fields, body.digest(), signed_at_s) for key in keys)
 
 
-def _body(raw: bytes) -> bytes:
+def body_of(raw: bytes) -> bytes:
+    """What stands behind the empty line that ends the header."""
     return raw[2:] if raw.startswith(b"\r\n") else raw.partition(b"\r\n\r\n")[2]
 
 
-def _names(counted: dict[str, int]) -> list[str]:
+def names_to_sign(counted: dict[str, int]) -> list[str]:
+    """The fields that a signature covers, of those that are there so often, and of some one more than there is."""
     names = []
     for name in SIGNED_FIELDS:
         names += [name] * (counted.get(name, 0) + (name in ONCE_MORE))
@@ -86,16 +88,16 @@ def _signature(key: SigningKey, names: list[str], fields: list[bytes], body_hash
         f"DKIM-Signature: v=1; a={key.algorithm}; c=relaxed/relaxed;",
         f"d={key.domain};",
         f"s={key.selector}; t={signed_at_s};",
-        _folded(f"h={':'.join(names)};", at=":"),
+        folded(f"h={':'.join(names)};", at=":"),
         f"bh={base64.b64encode(body_hash).decode()};",
         "b=",
     ]
     empty = "\r\n\t".join(lines)
     octets = key.sign(b"\r\n".join([*fields, relaxed_field(empty.encode())]))
-    return f"{empty}{_folded(base64.b64encode(octets).decode())}\r\n".encode()
+    return f"{empty}{folded(base64.b64encode(octets).decode())}\r\n".encode()
 
 
-def _folded(text: str, *, at: str = "") -> str:
+def folded(text: str, *, at: str = "") -> str:
     """In lines of about 72 characters, broken anywhere or behind `at`."""
     lines = []
     while len(text) > _WIDTH:

@@ -13,7 +13,7 @@ from domain.events import AttachmentSummary, Mailaddress, MessagePersonal, Messa
 from domain.ids import MailboxId
 from domain.threading import ref, refs_of, subject_ref
 from domain.times import rfc3339
-from gateways.delivery.placing import placement
+from gateways.delivery.filtered import Filtered
 from gateways.envelope import Envelope
 from gateways.mime.structure import Address, ParsedMessage
 from gateways.mime.trace import trace_block
@@ -42,14 +42,15 @@ def deliver_command(
     first_acceptance: str,
     content_bytes: int,
     attachments: Sequence[str],
+    filtered: Filtered,
 ) -> DeliverAccepted:
     """The command that delivers a record to one mailbox, for the recipients (indices) that lead there.
 
-    `first_acceptance` is the acceptance whose delivery this is: another one's for a sender's repeat.
+    `first_acceptance` is the acceptance whose delivery this is: another one's for a sender's repeat. `filtered` is what
+    the owner's rules came to.
     """
     envelope = record.envelope
-    trace = _trace(envelope, envelope.recipients[recipients[0]].forward_path)
-    placed = placement(envelope.screening)
+    trace = _trace(envelope, envelope.recipients[recipients[0]].forward_path) + filtered.added
     message_id = parsed.summary.message_id or ""
     return DeliverAccepted(
         mailbox_id=mailbox_id,
@@ -65,11 +66,14 @@ def deliver_command(
             trace=trace.decode(),
             envelope=_recorded_envelope(envelope, recipients),
             screening=_recorded_screening(envelope),
+            filtering=filtered.noted,
         ),
         size=len(trace) + content_bytes,
         received_at=envelope.received_at,
-        labels=placed.labels,
-        keywords=placed.keywords,
+        labels=filtered.placement.labels,
+        keywords=filtered.placement.keywords,
+        new_labels=filtered.new_labels,
+        automatic=filtered.automatic,
         source="inbound",
         has_attachment=any(not attachment.inline for attachment in parsed.attachments),
         own_ref=ref(message_id),

@@ -9,6 +9,7 @@ from domain.commands import Command, Outcome
 from domain.ids import MailboxId
 from gateways import attachments
 from gateways.delivery.book import Entry
+from gateways.delivery.filtered import Filtered
 from gateways.delivery.incoming import DeliverAccepted, deliver_command, fingerprint
 from gateways.delivery.notification import Bounce
 from gateways.delivery.opened import OpenedMail
@@ -22,7 +23,7 @@ DELIVERED = "250 2.1.5 delivered"
 
 
 class Job(msgspec.Struct, eq=False):
-    """One leased record on its way: read, routed, its deliveries in the lane."""
+    """One leased record on its way: read, routed, filtered by each mailbox's rules, its deliveries in the lane."""
 
     leased: Leased
     mail: OpenedMail
@@ -30,6 +31,7 @@ class Job(msgspec.Struct, eq=False):
     futures: dict[MailboxId, "Future[Outcome]"] = {}
     settled: list[int] = []
     bounces: list[Bounce] = []
+    filtered: dict[MailboxId, Filtered] = {}
 
 
 def bounded(batch: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
@@ -58,6 +60,7 @@ def deliveries(job: Job, first: Mapping[tuple[str, MailboxId], str]) -> Iterator
             first_acceptance=first[job.leased.record.acceptance_id, mailbox_id],
             content_bytes=job.mail.content_bytes,
             attachments=job.mail.attachment_names,
+            filtered=job.filtered[mailbox_id],
         )
 
 

@@ -11,7 +11,8 @@ from gateways.outgoing import DueMail
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
-    """A claimed submission. `statuses` runs parallel to `recipients`; times are unix milliseconds.
+    """A claimed submission. `statuses` runs parallel to `recipients`; times are unix milliseconds. `blob` is the object
+    to send: what the owner wrote, or of an automatic mail (`stream`) its bytes as they leave.
 
     `attempts` counts how often it was worked through, `failures` how often that failed for reasons of its own.
     """
@@ -26,6 +27,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[str, ...]
     ret: str | None = None
     envid: str | None = None
+    stream: str = "personal"
     attempts: int = 0
     failures: int = 0
 

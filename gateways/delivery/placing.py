@@ -1,8 +1,5 @@
-"""Where an incoming message goes in its owner's mailbox.
-
-Three parts of delivery have their place here, in this order: the installation's screening (its verdict chooses INBOX
-or SPAM, never refuses after 250), the owner's rules (labels and keywords), the owner's vacation reply (an outbox row
-of the same append). Of the two that do not exist yet nothing is done.
+"""Where an incoming message goes in its owner's mailbox as far as the installation's screening says: its verdict
+chooses INBOX or SPAM, never refuses after 250. What is in INBOX the owner's rules see (`gateways.filtering`).
 """
 
 import msgspec

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from domain.addresses import AddressInvalidError, EmailAddress
+from domain.automatic_mail import STREAMS
 from domain.commands import Refusal
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
@@ -147,7 +148,9 @@ class Sender:
         return [place for place in waiting if place not in refused]
 
     def _record(self, sending: Sending, places: Sequence[int]) -> QueueRecord:
-        raw = strip_bcc(read_told_mail(self._blobs, sending.blob, ToldMail(size_bytes=sending.size_bytes)))
+        raw = read_told_mail(self._blobs, sending.blob, ToldMail(size_bytes=sending.size_bytes))
+        if sending.stream not in STREAMS:  # what arrived and is forwarded is nobody's draft: it stays as it is
+            raw = strip_bcc(raw)
         acceptance_id = _derived_id(sending)
         blob = mail_blob_name(acceptance_id, sending.claimed_at)
         stored = storable(raw)

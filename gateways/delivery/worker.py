@@ -4,7 +4,8 @@ The order of one record, of which a crash at any line loses and doubles nothing:
 
 1. its object is read, and written back where something was forged in our name (`opened`); what comes back of mail
    that was sent is told to its sender's mailbox (`returned`);
-2. attachments are touched and held for the record, then put (`book`, `gateways.attachments`);
+2. attachments are touched and held for the record, then put (`book`, `gateways.attachments`); the owners' rules are
+   run, and what they send is put (`gateways.filtering`);
 3. one `Deliver` a mailbox, under a command id that a repeat meets again; its append holds object and attachments;
 4. the object is replaced by the one with holes, whose attachments are durable and held by now;
 5. the sender's mailbox is told, and notifications are queued; 6. the record is settled and its hold goes.
@@ -22,6 +23,7 @@ from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError
 from gateways.delivery.book import Book
 from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
+from gateways.delivery.filtered import Filtering, Unfiltered
 from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
@@ -29,6 +31,7 @@ from gateways.delivery.returned import Returns
 from gateways.delivery.routes import NOTHING_RETURNS, Routes
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
+from gateways.filtering.owner_rules import OwnerRules
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
 
@@ -45,9 +48,9 @@ _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
 class DeliveryWorker:
     """Delivers what the queue holds. Any number of threads and processes side by side.
 
-    `outages` are the errors of servers that do not answer, on which all wait; `lone_outages`, beside errors of files,
-    those on which one record or mailbox alone waits. `wait` returns when there may be work, after the seconds given at
-    the latest.
+    `filters` runs the owners' rules; without it nobody has any. `outages` are the errors of servers that do not answer,
+    on which all wait; `lone_outages`, beside errors of files, those on which one record or mailbox alone waits. `wait`
+    returns when there may be work, after the seconds given at the latest.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class DeliveryWorker:
         directory: Directory,
         domains: frozenset[str],
         hostname: str,
+        filters: Filtering | None = None,
         outages: tuple[type[Exception], ...] = (),
         lone_outages: tuple[type[Exception], ...] = (),
         wait: Callable[[float], None] | None = None,
@@ -77,6 +81,7 @@ class DeliveryWorker:
         self._appender = appender
         self._directory = directory
         self._domains = domains
+        self._filters = filters or Unfiltered()
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
         self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
         self._wait = wait
@@ -176,6 +181,8 @@ class DeliveryWorker:
         self._take_back(jobs)
         first = self._book.enter([entry_of(job) for job in jobs])
         jobs = [job for job in jobs if self._are_parts_stored(job)]
+        rules = self._filters.rules_of({mailbox_id for job in jobs for mailbox_id in job.routed.mailboxes})
+        jobs = [job for job in jobs if self._is_filtered(job, rules)]
         self._submit(jobs, first)
         for job in jobs:
             self._collect(job)
@@ -219,6 +226,21 @@ class DeliveryWorker:
             if job.mail.safe is not None:
                 self._blobs.put(job.leased.record.blob, job.mail.safe)
             attachments.store(self._blobs, job.mail.parts)
+        except self._lone_outages as outage:
+            self._wait_for(job.leased, job.leased.recipients, outage)
+            return False
+        return True
+
+    def _is_filtered(self, job: Job, rules: Mapping[MailboxId, OwnerRules]) -> bool:
+        """Before the append: every mailbox's rules run, and the objects of what they send durable."""
+        record = job.leased.record
+        try:
+            for mailbox_id, recipients in job.routed.mailboxes.items():
+                job.filtered[mailbox_id] = self._filters.filtered(
+                    record, job.mail, mailbox_id=mailbox_id, recipients=recipients, rules=rules.get(mailbox_id)
+                )
+        except self._outages:
+            raise
         except self._lone_outages as outage:
             self._wait_for(job.leased, job.leased.recipients, outage)
             return False

@@ -16,7 +16,9 @@ from infra.store.wire import Asks
 Placed = Sequence[tuple[MailboxId, Effect]]
 
 _PUT = (
-    "INSERT INTO outbox (mailbox_id, submission_id, due_at) SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])"
+    "INSERT INTO outbox (mailbox_id, submission_id, due_at, blob, size_bytes)"
+    " SELECT m, s, d, nullif(b, ''), nullif(z, 0)"
+    " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[], %s::bigint[]) AS n(m, s, d, b, z)"
     " ON CONFLICT DO NOTHING"
 )
 _TAKE = (
@@ -41,8 +43,9 @@ def write_effects(asks: Asks, placed: Placed, *, now_ms: int, retention_days: in
         return
     put = [(m, effect) for m, effect in placed if isinstance(effect, PutInOutbox)]
     if put:
-        due_at = numbers(x.due_at for _, x in put)
-        asks.ask(_PUT, (texts([m for m, _ in put]), texts([x.submission_id for _, x in put]), due_at))
+        whose = (texts([m for m, _ in put]), texts([x.submission_id for _, x in put]))
+        objects = (texts([x.blob for _, x in put]), numbers(x.size_bytes for _, x in put))
+        asks.ask(_PUT, (*whose, numbers(x.due_at for _, x in put), *objects))
     taken = [(m, effect) for m, effect in placed if isinstance(effect, TakeFromOutbox)]
     if taken:
         asks.ask(_TAKE, (texts([m for m, _ in taken]), texts([x.submission_id for _, x in taken])))

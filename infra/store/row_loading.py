@@ -11,6 +11,7 @@ import msgspec
 from psycopg import Connection
 from psycopg.types.json import set_json_loads
 
+from domain.automatic_mail import STREAMS
 from domain.ids import MailboxId, SubmissionId, ThreadId
 from domain.rows import ALL_MAIL, LabelRow, MailboxRow, Needs, ReferenceRow, Rows, Tally, ThreadRow
 from domain.sending_record import RECORD_MS
@@ -139,7 +140,7 @@ _DOCUMENT_COUNTS = (
     " AND x.destroyed_seq IS NULL GROUP BY n.mailbox_id, n.key"
 )
 _SENT = (
-    "SELECT n.mailbox_id, x.queued_at, json_array_length(x.recipients)"
+    "SELECT n.mailbox_id, x.queued_at, json_array_length(x.recipients), x.stream"
     " FROM unnest(%s::text[], %s::bigint[]) AS n(mailbox_id, since) JOIN mailboxes b USING (mailbox_id)"
     f" JOIN submissions x ON {_OF_GENERATION} AND x.queued_at > n.since ORDER BY x.queued_at"
 )
@@ -396,7 +397,10 @@ def _take_document_count(rows: Rows, values: list[Any]) -> None:
 
 
 def _take_sent(rows: Rows, values: list[Any]) -> None:
-    rows.sent.append((values[0], values[1]))
+    if values[2] in STREAMS:
+        rows.automatic.append(values[0])
+    else:
+        rows.sent.append((values[0], values[1]))
 
 
 def _take_record(rows: Rows, values: list[Any]) -> None:

@@ -22,6 +22,13 @@ def contact_changed(step: Step, event: e.ContactChanged) -> None:
     step.document("contact", event.contact_id, body)
 
 
+def rules_replaced(step: Step, event: e.RulesReplaced) -> None:
+    """The rules, and the script where it is told."""
+    step.document("rules", "", event.rules.copy())
+    if isinstance(event.script, str):
+        step.document("script", "", {"script": event.script})
+
+
 def settings_changed(step: Step, event: e.SettingsChanged) -> None:
     """The profile."""
     body = {"display_name": event.display_name, "signature": event.signature, "time_zone": event.time_zone}

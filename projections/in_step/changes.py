@@ -49,7 +49,7 @@ _CHANGES: dict[type[e.Event], Callable[[Step, Any], None]] = {
     e.IdentityChanged: belongings.identity_changed,
     e.ContactChanged: belongings.contact_changed,
     e.SettingsChanged: belongings.settings_changed,
-    e.RulesReplaced: lambda step, event: step.document("rules", "", event.rules.copy()),
+    e.RulesReplaced: belongings.rules_replaced,
     e.VacationSet: lambda step, event: step.document("vacation", "", event.vacation.copy()),
     e.QuotaSet: belongings.quota_set,
     e.QuotaWarned: belongings.quota_warned,

@@ -1,6 +1,7 @@
 """What events of drafts and submissions do."""
 
 from domain import events as e
+from domain.automatic_mail import REPLIED, STREAMS
 from domain.ids import SubmissionId
 from domain.rows import DraftRow, Needs, RecipientStatus, RowsMissingError, SubmissionRow
 from domain.times import unix_ms
@@ -26,7 +27,7 @@ def draft_discarded(step: Step, event: e.DraftDiscarded) -> None:
 
 
 def submission_queued(step: Step, event: e.SubmissionQueued) -> None:
-    """A submission waits, all its recipients queued."""
+    """A submission waits, all its recipients queued; for an automatic reply it is noted when it was given."""
     addresses: list[str | None] = [None] * event.recipient_count
     if isinstance(event.personal, e.SubmissionPersonal):
         addresses = [recipient.address for recipient in event.personal.recipients]
@@ -44,8 +45,13 @@ def submission_queued(step: Step, event: e.SubmissionQueued) -> None:
         changed_seq=step.seq,
         waiting=True,
     )
-    step.rows.sent.append((unix_ms(event.queued_at), event.recipient_count))
+    if event.stream in STREAMS:
+        step.rows.automatic.append(unix_ms(event.queued_at))
+    else:
+        step.rows.sent.append((unix_ms(event.queued_at), event.recipient_count))
     step.rows.count_feedback(step.rows.submissions[event.submission_id])
+    if event.reply_key:
+        step.document(REPLIED, event.reply_key, {"at": unix_ms(event.queued_at)})
     step.touched.submissions[event.submission_id] = None
 
 

@@ -161,6 +161,7 @@ def working_set(full: Rows, needs: Needs) -> Rows:
     rows.document_counts = {kind: live.count(kind) for kind in needs.document_counts}
     rows.sent = list(full.sent) if needs.sending else []
     rows.record = dict(full.record) if needs.record else {}
+    rows.automatic = list(full.automatic) if needs.sending else []
     _note_asked(rows, needs)
     for name, value in vars(rows).items():
         setattr(rows, name, copy.deepcopy(value))

@@ -1,0 +1,199 @@
+"""All that an owner's rules do at a delivery: decided, and what is sent stored, before the append that records it."""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from domain.automatic_mail import MAX_PER_MAIL, AutomaticMail
+from domain.ids import MailboxId
+from gateways.blobs import Blobs, mail_blob_name
+from gateways.delivery.filtered import NOTHING_NOTED, Filtered
+from gateways.delivery.opened import OpenedMail
+from gateways.delivery.own_mail import derived_id
+from gateways.delivery.placing import placement
+from gateways.delivery.quota_notice import SOURCE as NOTICE
+from gateways.filtering.deciding import decided, placed
+from gateways.filtering.forwarded import Forwarding, forwarded, is_loop
+from gateways.filtering.notice import RuleNotices
+from gateways.filtering.outgoing import Outgoing
+from gateways.filtering.owner_rules import OwnerRules, RuleBook
+from gateways.filtering.rejection import rejection
+from gateways.filtering.reply import reply
+from gateways.mime.encode_header import CompositionError, text_field
+from gateways.mime.holes import storable
+from gateways.queue import Queue, QueueRecord
+from gateways.sieve.message import Mailbox, MailEnvelope, Message
+from gateways.sieve.outcome import Outcome
+
+
+class Noted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is recorded of it with the delivery. `loop`: it was to be forwarded, but has been here before."""
+
+    discarded: bool = False
+    rejected: str = ""
+    forwarded: tuple[str, ...] = ()
+    answered: bool = False
+    loop: bool = False
+    error: str = ""
+
+
+class Filters:
+    """Runs the rules. Any number of workers side by side."""
+
+    def __init__(
+        self,
+        *,
+        book: RuleBook,
+        queue: Queue,
+        blobs: Blobs,
+        hostname: str,
+        forwarding: Forwarding | None,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._book = book
+        self._queue = queue
+        self._blobs = blobs
+        self._hostname = hostname
+        self._forwarding = forwarding
+        self._notices = RuleNotices(queue=queue, blobs=blobs, hostname=hostname, clock_ms=clock_ms)
+
+    def rules_of(self, mailbox_ids: Collection[MailboxId]) -> Mapping[MailboxId, OwnerRules]:
+        """The rules of those of these mailboxes that have any."""
+        return self._book.rules_of(mailbox_ids) if mailbox_ids else {}
+
+    def filtered(
+        self,
+        record: QueueRecord,
+        mail: OpenedMail,
+        *,
+        mailbox_id: MailboxId,
+        recipients: Sequence[int],
+        rules: OwnerRules | None,
+    ) -> Filtered:
+        """What they come to for a record; what is to be sent is stored, the owner told where they fail.
+
+        What screening puts into SPAM no rule sees: nothing of it is answered or forwarded. Nor what this server itself
+        tells the owner. Safe to repeat.
+
+        Raises: QueueUnavailableError, StorageFullError, OSError.
+        """
+        envelope = record.envelope
+        is_spam = envelope.screening is not UNSET and envelope.screening.is_spam
+        if rules is None or is_spam or envelope.source == NOTICE:
+            return Filtered(placement=placement(envelope.screening))
+        paths = tuple(envelope.recipients[index].forward_path for index in recipients)
+        message = Message(
+            mail.whole,
+            mail.parsed,
+            envelope=MailEnvelope(envelope.reverse_path, paths),
+            mailbox=Mailbox(rules.addresses, rules.labels),
+            size_bytes=mail.content_bytes,
+        )
+        outcome = decided(rules, message, received_at=envelope.received_at)
+        if outcome.error:
+            self._notices.tell(mailbox_id, rules, outcome.error)
+        return _Delivery(record, mail, message, rules, outcome, self._forwarding).filtered(self._stored, mailbox_id)
+
+    def _stored(self, record: QueueRecord, mailbox_id: MailboxId, mail: Outgoing) -> AutomaticMail:
+        """The mail with its object put under a name that follows from what it is and says."""
+        digest = hashlib.sha256(mail.raw).hexdigest()
+        name = derived_id(f"{mail.stream}:{record.acceptance_id}:{mailbox_id}:{mail.to}:{digest}")
+        blob, stored = mail_blob_name(name, record.envelope.received_at), storable(mail.raw)
+        self._queue.expect(blob, size_bytes=len(stored))
+        self._blobs.put(blob, stored)
+        return AutomaticMail(
+            stream=mail.stream,
+            mail_from=mail.mail_from,
+            to=mail.to,
+            blob=blob,
+            size_bytes=len(mail.raw),
+            reply_key=mail.reply_key,
+            within_ms=mail.within_ms,
+        )
+
+
+class _Delivery:
+    """One outcome on its way to what is recorded and sent."""
+
+    def __init__(
+        self,
+        record: QueueRecord,
+        mail: OpenedMail,
+        message: Message,
+        rules: OwnerRules,
+        outcome: Outcome,
+        forwarding: Forwarding | None,
+    ) -> None:
+        self._record = record
+        self._mail = mail
+        self._message = message
+        self._rules = rules
+        self._outcome = outcome
+        self._forwarding = forwarding
+
+    def filtered(
+        self, store: Callable[[QueueRecord, MailboxId, Outgoing], AutomaticMail], mailbox_id: MailboxId
+    ) -> Filtered:
+        outcome = self._outcome
+        is_loop_here = bool(outcome.redirects) and (self._forwarding is None or is_loop(self._mail.whole, self._rules))
+        if is_loop_here:
+            outcome.redirects = {}
+            outcome.is_kept |= not outcome.is_anywhere
+        added = _fields(outcome.added)
+        mails = [*self._answers(mailbox_id), *self._copies(added)][:MAX_PER_MAIL]
+        noted = Noted(
+            discarded=outcome.is_discarded and not outcome.is_anywhere,
+            rejected=outcome.rejected or "",
+            forwarded=tuple(outcome.redirects),
+            answered=outcome.vacation is not None and any(mail.reply_key for mail in mails),
+            loop=is_loop_here,
+            error=outcome.error,
+        )
+        return Filtered(
+            placement=placed(outcome),
+            new_labels=tuple(outcome.created),
+            added=added,
+            noted=NOTHING_NOTED if noted == Noted() else msgspec.Raw(msgspec.json.encode(noted)),
+            automatic=tuple(store(self._record, mailbox_id, mail) for mail in mails),
+        )
+
+    def _answers(self, mailbox_id: MailboxId) -> list[Outgoing]:
+        outcome, envelope = self._outcome, self._record.envelope
+        name = derived_id(f"answer:{self._record.acceptance_id}:{mailbox_id}")
+        message_id = f"{name}@{envelope.hostname}"
+        found: list[Outgoing | None] = []
+        if outcome.vacation is not None:
+            found.append(reply(outcome.vacation, self._rules, self._message, envelope, message_id=message_id))
+        if outcome.rejected is not None:
+            found.append(rejection(outcome.rejected, self._rules, self._message, envelope, message_id=message_id))
+        return [mail for mail in found if mail is not None]
+
+    def _copies(self, added: bytes) -> list[Outgoing]:
+        if self._forwarding is None:
+            return []
+        path = self._message.envelope.recipients[0]
+        return [
+            forwarded(
+                to,
+                self._mail.whole,
+                envelope=self._record.envelope,
+                path=path,
+                rules=self._rules,
+                forwarding=self._forwarding,
+                added=added,
+            )
+            for to in self._outcome.redirects
+        ]
+
+
+def _fields(added: Sequence[tuple[str, str]]) -> bytes:
+    """Header fields, each with its line end; one that cannot be written is left out."""
+    found = b""
+    for name, value in added:
+        try:
+            found += text_field("-".join(part.capitalize() for part in name.split("-")), value).encode(errors="replace")
+        except CompositionError:
+            continue
+    return found

@@ -1,0 +1,88 @@
+"""The copy that is forwarded: what arrived, byte for byte, below the fields that say so.
+
+Its reverse-path is of ours, so that SPF holds and bounces find their way (`gateways.srs`); what was found when it came
+is sealed (ARC). A message that has been here, or on too many hosts, goes no further.
+"""
+
+import msgspec
+from msgspec import UNSET
+
+from domain.addresses import AddressInvalidError, EmailAddress
+from domain.automatic_mail import FORWARD
+from gateways.authentication.dkim_keys import ACTIVE, RSA, DkimKeys
+from gateways.authentication.sealing import arc_set
+from gateways.envelope import Envelope
+from gateways.filtering.answerable import canonical
+from gateways.filtering.outgoing import Outgoing
+from gateways.filtering.owner_rules import OwnerRules
+from gateways.mime.trace import count_received, delivered_to, trace_block
+from gateways.srs import Srs
+
+MAX_RECEIVED = 30
+"""Half of what makes a loop at our door: whoever forwards to us in turn still gets an answer."""
+
+
+class Forwarding(msgspec.Struct, frozen=True):
+    """What forwarding needs: whose name bounces come back to, the keys that seal, the domains that are ours."""
+
+    srs: Srs
+    keys: DkimKeys | None = None
+    domains: frozenset[str] = frozenset()
+
+
+def is_loop(whole: bytes, rules: OwnerRules) -> bool:
+    """Whether the message has been in this mailbox before, or on so many hosts that it goes round."""
+    been = {canonical(address) for address in delivered_to(whole)}
+    return bool(been.intersection(rules.addresses)) or count_received(whole) > MAX_RECEIVED
+
+
+def forwarded(
+    to: str, whole: bytes, *, envelope: Envelope, path: str, rules: OwnerRules, forwarding: Forwarding, added: bytes
+) -> Outgoing:
+    """The copy for one address; `path` is the forward-path by which the message came to the owner, `added` what his
+    script put before it."""
+    raw = _trace(envelope, path) + added + whole
+    sealed = _seal(raw, envelope, rules, forwarding) + raw
+    return Outgoing(stream=FORWARD, mail_from=_reverse_path(envelope, forwarding), to=to, raw=sealed)
+
+
+def _reverse_path(envelope: Envelope, forwarding: Forwarding) -> str:
+    """The sender's own, where it is ours, for then SPF holds already; the null one stays."""
+    try:
+        sender = EmailAddress.parse(envelope.reverse_path)
+    except AddressInvalidError:
+        return ""
+    return envelope.reverse_path if sender.domain in forwarding.domains else forwarding.srs.forward(str(sender))
+
+
+def _trace(envelope: Envelope, path: str) -> bytes:
+    """Delivered-To and Received; no Return-Path, which only the last host writes (RFC 5321 section 4.4)."""
+    block = trace_block(
+        return_path="",
+        delivered_to=path,
+        helo=envelope.helo,
+        client=envelope.peer,
+        hostname=envelope.hostname,
+        protocol=envelope.protocol,
+        acceptance_id=envelope.acceptance_id,
+        received_at_ms=envelope.received_at,
+        tls=envelope.tls,
+    )
+    return block.partition(b"\r\n")[2]
+
+
+def _seal(raw: bytes, envelope: Envelope, rules: OwnerRules, forwarding: Forwarding) -> bytes:
+    domain = rules.address.rpartition("@")[2]
+    keys = forwarding.keys.of(domain) if forwarding.keys is not None and domain in forwarding.domains else ()
+    key = next((key for key in keys if key.state == ACTIVE and key.algorithm == RSA), None)
+    if key is None:
+        return b""
+    screening = envelope.screening
+    return arc_set(
+        raw,
+        key,
+        hostname=envelope.hostname,
+        chain="none" if screening is UNSET else screening.arc or "none",
+        results=() if screening is UNSET else screening.results,
+        signed_at_s=envelope.received_at // 1000,
+    )
