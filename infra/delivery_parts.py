@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,24 +12,29 @@ from domain.addresses import EmailAddress
 from domain.ids import new_id
 from gateways.appending import Appender
 from gateways.delivery.late_bounce import LateBounces
+from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.returned import Returns
 from gateways.delivery.routes import ReturnAddresses
 from gateways.delivery.sender import Sender
+from gateways.delivery.validation import Check, SideBySide
 from gateways.delivery.worker import DeliveryWorker
 from gateways.filtering.filters import Filters
 from gateways.filtering.forwarded import Forwarding
 from gateways.mail_objects import read_mail
 from gateways.queue import Queue
 from gateways.reception import Reception
+from gateways.virus.attachment_check import AttachmentCheck
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
 from infra.extracts import Extracts
 from infra.keys import KeyMissingError
 from infra.owner_rules import PostgresRuleBook
+from infra.postgres_findings import PostgresFindings
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
+from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.store.lane import LaneClosedError
@@ -50,6 +56,10 @@ OUTAGES: tuple[type[Exception], ...] = (
 """What servers that do not answer raise."""
 LONE_OUTAGES: tuple[type[Exception], ...] = (KeyMissingError,)
 """What stands in the way of one mailbox alone and is waited out, beside errors of files."""
+
+
+CHECKS = 8
+"""Checks of mail that leaves at a time; none of them outlasts its server's patience."""
 
 
 class DeliveryParts:
@@ -109,6 +119,11 @@ class DeliveryParts:
         )
 
     @cached_property
+    def quarantine(self) -> PostgresQuarantine:
+        """Where infected mail lies."""
+        return PostgresQuarantine(self._parts.connect)
+
+    @cached_property
     def extracts(self) -> Extracts:
         """What messages say, without opening their objects."""
         return Extracts(self._parts.connect, lambda name: read_mail(self._parts.blobs, name))
@@ -136,6 +151,9 @@ class DeliveryParts:
             attempts=self._parts.settings.delivery_attempts,
             name=name,
             returns=self._returns(queue, appender),
+            quarantine=self.quarantine,
+            scanner=None if self._parts.virus is None else self._parts.virus.scanner,
+            scanner_patience_ms=self._parts.settings.unscreened_minutes * 60_000,
         )
 
     @cached_property
@@ -167,6 +185,27 @@ class DeliveryParts:
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
             suppressions=self._parts.suppressions,
+            validation=self.validation,
+        )
+
+    @cached_property
+    def validation(self) -> SideBySide:
+        """What is checked before mail leaves."""
+        settings, virus = self._parts.settings, self._parts.virus
+        checks: list[Check] = [
+            PolicyCheck(
+                recipients=settings.max_recipients,
+                message_bytes=settings.max_message_bytes,
+                blocked_files=settings.blocked_files,
+            )
+        ]
+        if virus is not None:
+            checks.append(AttachmentCheck(virus.scanner, patience_ms=settings.unscreened_minutes * 60_000))
+        return SideBySide(
+            checks,
+            findings=PostgresFindings(self._parts.connect),
+            blobs=self._parts.blobs,
+            executor=ThreadPoolExecutor(CHECKS, thread_name_prefix="checks"),
         )
 
     def timers(self) -> Timers:
@@ -180,10 +219,12 @@ class DeliveryParts:
                 keys=self._parts.keys,
                 letters=self.dead_letters,
                 leases=self.queue,
+                quarantine=self.quarantine,
                 notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,
                 dead_letter_days=settings.dead_letter_days,
+                quarantine_days=settings.quarantine_days,
                 blob_grace_hours=settings.blob_grace_hours,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
             )

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from gateways.http.file_scans import FileScans
 from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
@@ -35,6 +36,8 @@ from infra.views.message_lists import MessageLists
 from infra.wakes import Listener
 
 THREADS = 16
+SCANS = 4
+"""Uploads that are scanned at a time."""
 HTTP_PURPOSE = b"ledgermail-http-1"
 OUTAGES = (
     psycopg.OperationalError,
@@ -93,6 +96,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         touch=toucher(parts.connect),
         uploads=PostgresUploads(parts.connect, holds_what_is_sent=parts.transfers is not None),
         transfers=parts.transfers,
+        file_scans=_file_scans(parts, closing),
         kept_answers=PostgresKeptAnswers(parts.connect, secret),
         search=views.search,
         suggestions=views.suggestions,
@@ -104,6 +108,14 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         full=(psycopg.errors.DiskFull,),
         pages={route.path: _app(route) for route in page_routes(parts.transfers.origin if parts.transfers else "")},
     )
+
+
+def _file_scans(parts: Parts, closing: ExitStack) -> FileScans | None:
+    if parts.virus is None:
+        return None
+    executor = ThreadPoolExecutor(SCANS, thread_name_prefix="scans")
+    closing.callback(executor.shutdown, cancel_futures=True)
+    return FileScans(parts.virus.scanner, parts.blobs, executor)
 
 
 def _values(settings: Settings, secret: bytes) -> HttpSettings:

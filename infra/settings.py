@@ -368,6 +368,38 @@ class Settings:
         unset="none",
     )
 
+    clamd: ListenAddress | None = _from(
+        "CLAMD",
+        read.server_address,
+        None,
+        "The clamd that looks for viruses in mail that comes by SMTP, is sent, or is uploaded, HOST:PORT.",
+        unset="nobody looks",
+    )
+    virus_policy: str = _from(
+        "VIRUS_POLICY",
+        read.one_of("refuse", "quarantine"),
+        "refuse",
+        "What becomes of mail with a virus: `refuse`, or `quarantine`, where it waits for an operator.",
+    )
+    unscreened_minutes: int = _count(
+        "UNSCREENED_MINUTES",
+        240,
+        "Minutes that mail waits for a clamd that does not answer; then it is delivered, its attachments blocked.",
+        least=0,
+        most=1440,
+    )
+    quarantine_days: int = _count(
+        "QUARANTINE_DAYS", 30, "Days after which quarantined mail that no operator released is discarded.", most=3650
+    )
+
+    blocked_files: tuple[str, ...] = _from(
+        "BLOCKED_FILES",
+        read.file_endings,
+        None,
+        "Endings of file names, between commas (`exe, scr`): mail with such an attachment is not sent.",
+        unset="none",
+    )
+
     max_message_bytes: int = _count(
         "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
     )
@@ -444,7 +476,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists")}
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
-    values["kafka"] = values["kafka"] or ()
+    values |= {name: values[name] or () for name in ("kafka", "blocked_files")}
     settings = Settings(**cast(dict[str, Any], values))
     _refuse_contradictions(settings)
     return settings

@@ -53,6 +53,14 @@ def server_addresses(text: str) -> tuple[str, ...]:
     return found
 
 
+def server_address(text: str) -> ListenAddress:
+    """`HOST:PORT` of one server."""
+    address = listen_address(text)
+    if address.port == 0:
+        raise ValueError("must name a port")
+    return address
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Addresses and networks (`10.0.0.0/8`) between commas, in their order."""
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
@@ -87,6 +95,14 @@ def domain_names(text: str) -> tuple[str, ...]:
     if not names:
         raise ValueError("must name at least one domain")
     return names
+
+
+def file_endings(text: str) -> tuple[str, ...]:
+    """Endings of file names between commas, lower case, without their dots."""
+    endings = tuple(dict.fromkeys(part.strip().lstrip(".").lower() for part in text.split(",") if part.strip()))
+    if not all(re.fullmatch(r"[a-z0-9_-]{1,20}", ending, re.ASCII) for ending in endings):
+        raise ValueError("must be endings of file names between commas, as in exe, scr")
+    return endings
 
 
 def mail_address(text: str) -> str:

@@ -1,5 +1,6 @@
 """A message while it is handed over: a nameless file of its own beyond a few hundred KB, gone with its process."""
 
+from os import SEEK_END
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
@@ -10,7 +11,7 @@ IN_MEMORY_BYTES = 256 * 1024
 
 
 class TemporaryMail:
-    """The port `gateways.submission.intake.WrittenMail`. Nothing is flushed: whoever reads it makes it durable."""
+    """The port `gateways.reception.Spool`. Nothing is flushed: whoever reads it makes it durable."""
 
     def __init__(self, folder: Path) -> None:
         self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(  # noqa: SIM115 - closed by `discard`
@@ -31,11 +32,13 @@ class TemporaryMail:
         except OSError as error:
             raise TemporarilyUnavailableError(str(error)) from error
 
-    def read(self) -> bytes:
-        """All that was written."""
+    def read(self, start: int, size_bytes: int, /) -> bytes:
+        """What was written from `start` on, at most so much of it."""
         try:
-            self._file.seek(0)
-            return self._file.read()
+            self._file.seek(start)
+            read = self._file.read(size_bytes)
+            self._file.seek(0, SEEK_END)
+            return read
         except OSError as error:
             raise TemporarilyUnavailableError(str(error)) from error
 

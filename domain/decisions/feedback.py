@@ -73,7 +73,7 @@ class _Returned(MailboxDecision, frozen=True, kw_only=True):
 class ReportBounce(_Returned, frozen=True, kw_only=True):
     """A report says that the recipient did not get it. Answers whether that is `late` news: it counted as sent before.
 
-    `feedback` is hard or soft. Told again, or of a message that never left, it changes nothing; hard after soft is news.
+    `feedback` is hard or soft. Told again, or of a message that never left, it changes nothing; hard after soft does.
     """
 
     feedback: str

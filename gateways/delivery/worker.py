@@ -2,8 +2,9 @@
 
 The order of one record, of which a crash at any line loses and doubles nothing:
 
-1. its object is read, and written back where something was forged in our name (`opened`); what comes back of mail
-   that was sent is told to its sender's mailbox (`returned`);
+1. its object is read, and written back where something was forged in our name (`opened`); what waits for a scanner is
+   looked at, and what is infected goes to the quarantine (`virus_gate`); what comes back of mail that was sent is told
+   to its sender's mailbox (`returned`);
 2. attachments are touched and held for the record, then put (`book`, `gateways.attachments`); the owners' rules are
    run, and what they send is put (`gateways.filtering`);
 3. one `Deliver` a mailbox, under a command id that a repeat meets again; its append holds object and attachments;
@@ -29,11 +30,13 @@ from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notification
 from gateways.delivery.opened import open_mail
 from gateways.delivery.returned import Returns
 from gateways.delivery.routes import NOTHING_RETURNS, Routes
+from gateways.delivery.virus_gate import Quarantine, VirusGate, waiting_last
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.filtering.owner_rules import OwnerRules
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
+from gateways.virus.scanning import Scanner
 
 LEASED_AT_ONCE = 128
 LEASE_S = 120.0
@@ -50,7 +53,8 @@ class DeliveryWorker:
 
     `filters` runs the owners' rules; without it nobody has any. `outages` are the errors of servers that do not answer,
     on which all wait; `lone_outages`, beside errors of files, those on which one record or mailbox alone waits. `wait`
-    returns when there may be work, after the seconds given at the latest.
+    returns when there may be work, after the seconds given at the latest. What waits for the `scanner` is delivered
+    without it `scanner_patience_ms` after it was received.
     """
 
     def __init__(
@@ -74,6 +78,9 @@ class DeliveryWorker:
         outage_pause_s: float = OUTAGE_PAUSE_MS / 1000,
         name: str | None = None,
         returns: Returns | None = None,
+        quarantine: Quarantine | None = None,
+        scanner: Scanner | None = None,
+        scanner_patience_ms: int = 0,
     ) -> None:
         self._queue = queue
         self._blobs = blobs
@@ -91,6 +98,14 @@ class DeliveryWorker:
         self._outage_pause_s = outage_pause_s
         warnings = Warnings(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._failures = Failures(queue, warnings=warnings, attempts=attempts)
+        self._virus_gate = VirusGate(
+            queue=queue,
+            failures=self._failures,
+            clock_ms=self._clock_ms,
+            quarantine=quarantine,
+            scanner=scanner,
+            patience_ms=scanner_patience_ms,
+        )
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = name or new_id("w")
         self._returns = returns
@@ -116,7 +131,8 @@ class DeliveryWorker:
         """
         self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        parts = list(bounded(self._alone_if_suspect(leased)))
+        at_once, scanned_first = waiting_last(self._alone_if_suspect(leased))
+        parts = [*bounded(at_once), *bounded(scanned_first)]
         while parts:
             part = parts.pop(0)
             try:
@@ -195,6 +211,7 @@ class DeliveryWorker:
             if isinstance(content, Exception):
                 raise content
             mail = open_mail(self._blobs, leased.record, content)
+            admitted = self._virus_gate.admit(leased, mail.whole)
         except self._outages:
             raise
         except self._lone_outages as outage:
@@ -202,7 +219,7 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
             self._failures.failed(leased, leased.recipients, error=error, now_ms=self._clock_ms())
         else:
-            return Job(leased, mail, routes.of(leased))
+            return None if admitted is None else Job(admitted, mail, routes.of(admitted))
         return None
 
     def _take_back(self, jobs: Sequence[Job]) -> None:

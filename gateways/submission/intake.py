@@ -1,7 +1,6 @@
 """The blocking half of a session of submission: signing in, whose addresses are whose, the hand-over."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from domain.addresses import AddressInvalidError, EmailAddress
 from gateways.accounts import CredentialsInvalidError, NativeSignIn, Principal
@@ -10,14 +9,6 @@ from gateways.sasl import Claim, PasswordClaim
 from gateways.smtp.actions import Blocking, Outcome, Own, SignIn, Submit
 from gateways.smtp.intake import Intake
 from gateways.submission.handover import PROTOCOL, Handing, is_own
-
-
-class WrittenMail(Spool, Protocol):
-    """The content of one message while it arrives; it need not outlive the process."""
-
-    def read(self) -> bytes:
-        """All that was written."""
-        ...
 
 
 class SubmissionIntake(Intake):
@@ -29,7 +20,7 @@ class SubmissionIntake(Intake):
         *,
         handover: Handing,
         sign_in: NativeSignIn,
-        new_mail: Callable[[], WrittenMail],
+        new_mail: Callable[[], Spool],
         outages: tuple[type[Exception], ...] = (),
     ) -> None:
         super().__init__(reception)
@@ -37,7 +28,7 @@ class SubmissionIntake(Intake):
         self._sign_in = sign_in
         self._new_mail = new_mail
         self._outages = outages
-        self._mail: WrittenMail | None = None
+        self._mail: Spool | None = None
 
     def perform(self, action: Blocking) -> Outcome:
         """As `Intake.perform`, and what submission asks for besides.
@@ -68,7 +59,7 @@ class SubmissionIntake(Intake):
         self.write(action.data)
         try:
             assert self._mail is not None, "what is written to is there"
-            raw = self._mail.read()
+            raw = self._mail.read(0, self._mail.size)
         finally:
             self.discard()
         self._handover.submit(action.principal, action.envelope, raw, send_at_ms=action.send_at_ms)

@@ -1,4 +1,4 @@
-"""MTA-STS policies by HTTPS (RFC 8461 section 3.3): a small document, no redirects, from a host that proves its name."""
+"""MTA-STS policies by HTTPS (RFC 8461 section 3.3): a small document, no redirects, a host that proves its name."""
 
 import asyncio
 import ssl
