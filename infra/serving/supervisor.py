@@ -125,8 +125,9 @@ class Supervisor:
     def _note(self, said: dict[str, str]) -> None:
         trouble = said.get("unmendable") or said.get("waiting")
         if trouble is not None:
-            if trouble not in self._told:  # what troubles all of them is told once
-                self._told.add(trouble)
+            kind = trouble if "unmendable" in said else trouble.partition(":")[0]
+            if kind not in self._told:  # what troubles all of them is told once, in the words that it had first
+                self._told.add(kind)
                 self._say(trouble if "unmendable" in said else f"{trouble} (waiting for it)")
             return
         self._ready[said["role"]] = said["address"]

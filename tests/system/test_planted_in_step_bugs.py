@@ -12,7 +12,7 @@ import projections.in_step
 from domain.ids import MailboxId
 from domain.mailbox_state import MailboxState, difference
 from infra.rebuild import rebuild_mailbox
-from tests.domain.histories import random_history, rich_history
+from tests.domain.histories import History, random_history, rich_history
 from tests.domain.planted_bugs import BUGS, planted_bugs
 from tests.system.given_mailbox import GivenMailboxes, given_mailboxes
 from tests.system.log_checks import rows_of
@@ -72,11 +72,23 @@ def spoilt(given: GivenMailboxes) -> dict[MailboxId, MailboxState]:
 
 
 def recorded(given: GivenMailboxes, name: str) -> dict[MailboxId, MailboxState]:
-    histories = {"rich": rich_history(), "one": random_history(1), "two": random_history(2)}
+    histories = {"rich": rich_history(), "one": random_history(1), "two": random_history(2), "late": _late_join()}
     return {
         record_and_rebuild(given, f"{name}-{which}", history.events): MailboxState.replay(history.events)
         for which, history in histories.items()
     }
+
+
+def _late_join() -> History:
+    """A conversation joined to another when what refers to it was written many batches before: no batch has it left."""
+    history = History()
+    history.open()
+    history.deliver("a1", thread="ta", refs=("r1",))
+    history.deliver("b1", thread="tb", refs=("r2",))
+    for number in range(80):
+        history.keywords("a1", **{"removed" if number % 2 else "added": ("work",)})
+    history.join(into="ta", from_="tb")
+    return history
 
 
 @pytest.fixture
