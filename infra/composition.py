@@ -7,8 +7,10 @@ closed to `self._closing` right after it is made.
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,15 +38,17 @@ from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
 from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
+from infra.datagrams import Mouth
 from infra.dkim_keys import PostgresDkimKeys
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_blobs import FileBlobs
 from infra.file_keys import FileKeys
 from infra.keys import MasterKeyError
+from infra.local_wakes import LocalTeller
 from infra.migrations import DatabaseTooNewError, migrate
 from infra.operator_errors import OperatorError, ServerAwayError
-from infra.postgres_queue import PostgresQueue
+from infra.postgres_queue import KIND, PostgresQueue
 from infra.readiness import Checks
 from infra.search_parts import SearchParts, search_parts
 from infra.serving.certificates import Certificate, certificate
@@ -99,8 +103,10 @@ class Parts:
     One thread makes the parts; made, they may be used from many.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """What a process that `is_stopping` has not started yet stays unstarted."""
         self.settings = settings
+        self._is_stopping = is_stopping
         self.checks = Checks()
         """What `/readyz` asks: whoever makes a part that stands on a server adds its check."""
         self.tracing: Tracing | None = None
@@ -133,7 +139,7 @@ class Parts:
         try:
             if self.settings.database_url is not None:
                 return _usable(self.settings.database_url)
-            self._postgres = EmbeddedPostgres(self.settings.data)
+            self._postgres = EmbeddedPostgres(self.settings.data, is_stopping=self._is_stopping)
             self._closing.callback(self._postgres.stop)
             return _started(self._postgres)
         except psycopg.OperationalError as error:
@@ -141,6 +147,11 @@ class Parts:
             raise kind(f"the database does not answer: {error}") from error
         except DatabaseTooNewError as error:
             raise DatabaseUnreachableError(str(error)) from error
+
+    @property
+    def wakes_folder(self) -> Path | None:
+        """Where the processes of this machine tell each other of heads; None where others may use the database too."""
+        return self.settings.data / "wakes" if self.settings.database_url is None else None
 
     def look_after_database(self, stop: threading.Event) -> None:
         """Start the embedded Postgres again whenever it died, until `stop`; a server elsewhere is not our care."""
@@ -245,10 +256,18 @@ class Parts:
     def queue(self) -> "PostgresQueue | KafkaQueue":
         """What was accepted and is not yet delivered: one for all threads."""
         if self.kafka is None:
-            return PostgresQueue(self.connect)
+            return PostgresQueue(self.connect, near=self._near_workers)
         queue = self.kafka.queue(self.connect)
         self._closing.callback(queue.close)
         return queue
+
+    @cached_property
+    def _near_workers(self) -> Mouth | None:
+        if self.wakes_folder is None:
+            return None
+        mouth = Mouth(self.wakes_folder, KIND)
+        self._closing.callback(mouth.close)
+        return mouth
 
     @cached_property
     def search(self) -> SearchParts:
@@ -284,7 +303,12 @@ class Parts:
     def announcer(self) -> Announcer:
         """Tells other processes of heads reached."""
         own = PostgresTeller(self.conninfo)
-        announcer = Announcer(own) if self.redis is None else Announcer(self.redis.teller, own)
+        if self.redis is not None:
+            announcer = Announcer(self.redis.teller, own)
+        elif (folder := self.wakes_folder) is not None:
+            announcer = Announcer(LocalTeller(folder), own)
+        else:
+            announcer = Announcer(own)
         self._closing.callback(announcer.close)
         return announcer
 

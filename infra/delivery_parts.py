@@ -131,7 +131,7 @@ class DeliveryParts:
     def worker(self) -> DeliveryWorker:
         """A worker, for one thread. What workers held that live no more is due from now on."""
         name = new_id("w")
-        hints = QueueHints(self._parts.conninfo, name)
+        hints = QueueHints(self._parts.conninfo, name, folder=self._parts.wakes_folder)
         hints.attend()
         self.queue.end_leases_of_the_dead()
         queue = ToldQueue(AttendedQueue(self.queue, hints))

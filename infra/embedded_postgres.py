@@ -12,7 +12,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -36,8 +36,10 @@ _log = logging.getLogger(__name__)
 class EmbeddedPostgres:
     """One process's hold on the embedded Postgres of a data folder."""
 
-    def __init__(self, data_folder: Path) -> None:
+    def __init__(self, data_folder: Path, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """A server that somebody else has just stopped is not started again for a process that `is_stopping`."""
         self._data_folder = data_folder
+        self._is_stopping = is_stopping
         self._cluster: Cluster | None = None
         self._lock: int | None = None
         self._holder = 0
@@ -51,6 +53,8 @@ class EmbeddedPostgres:
         try:
             cluster = self._cluster = self._cluster or cluster_in(self._data_folder)
             with _alone(cluster.home / "start.lock"):
+                if self._is_stopping() and cluster.postmaster() is None:
+                    raise PostgresError(f"the embedded Postgres in {self._data_folder} is not started any more")
                 self._hold(cluster)
                 try:
                     return _ready(cluster)

@@ -1,8 +1,10 @@
 """What stands behind HTTP in an installation: the adapters of its ports, wired."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -13,16 +15,16 @@ from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
-from infra import blob_references
 from infra.accounts.ended_sessions import CHANNEL as ENDED
 from infra.accounts.endings import Endings
+from infra.blob_references import toucher
 from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
 from infra.extracts import Extracts
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
-from infra.postgres_queue import Connect
+from infra.local_wakes import LocalListener
 from infra.serving.checks import add_checks, gauges_of
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
@@ -34,6 +36,9 @@ from infra.views.mailbox_facts import MailboxFacts
 from infra.views.mailbox_records import MailboxRecords
 from infra.views.message_lists import MessageLists
 from infra.wakes import Listener
+
+if TYPE_CHECKING:
+    from infra.redis_server.fan_out import RedisListener
 
 THREADS = 16
 SCANS = 4
@@ -75,9 +80,9 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
     ended = {ENDED: tokens.doubt_from_thread}
     listener = Listener(parts.conninfo, waiters.tell_from_thread, ask_anew, also=ended)
     closing.callback(listener.close)
-    if parts.redis is not None:
+    if (listen := _nearer(parts)) is not None:
         endings = Endings(parts.conninfo, tokens.doubt_from_thread, ask_anew)
-        closing.callback(parts.redis.listener(waiters.tell_from_thread, ask_anew, before=endings).close)
+        closing.callback(listen(waiters.tell_from_thread, ask_anew, before=endings).close)
     return HttpParts(
         settings=_values(settings, secret),
         executor=executor,
@@ -118,6 +123,13 @@ def _file_scans(parts: Parts, closing: ExitStack) -> FileScans | None:
     return FileScans(parts.virus.scanner, parts.blobs, executor)
 
 
+def _nearer(parts: Parts) -> "Callable[..., RedisListener | LocalListener] | None":
+    """By what heads come where there is a nearer way than NOTIFY, which is then for when that fails."""
+    if parts.redis is not None:
+        return parts.redis.listener
+    return None if parts.wakes_folder is None else partial(LocalListener, parts.wakes_folder)
+
+
 def _values(settings: Settings, secret: bytes) -> HttpSettings:
     return HttpSettings(
         hostname=settings.hostname,
@@ -130,16 +142,6 @@ def _values(settings: Settings, secret: bytes) -> HttpSettings:
         account_requests_per_s=settings.account_requests_per_second,
         address_requests_per_s=settings.address_requests_per_second,
     )
-
-
-def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
-    """Touches objects that are about to be put, and commits."""
-
-    def touch(sizes: Mapping[str, int]) -> None:
-        with connect() as connection, connection.transaction():
-            blob_references.touch(connection, sizes)
-
-    return touch
 
 
 def _app(route: object) -> AsgiApp:

@@ -16,12 +16,15 @@ from psycopg import Connection, Cursor
 
 from gateways.queue import Leased, QueueRecord, QueueUnavailableError
 from infra import blob_references
+from infra.datagrams import Mouth
 from infra.gathering import Gathering
 
 Connect = Callable[[], AbstractContextManager[Connection[Any]]]
 """Opens a connection that its `with` block closes, or gives back to a pool."""
 
 CHANNEL = "ledgermail_queue"
+KIND = "queue"
+"""Of the datagrams that say the same on one machine."""
 _log = logging.getLogger(__name__)
 
 _PUT = (
@@ -118,8 +121,12 @@ class _RecipientMissingError(Exception):
 class PostgresQueue:
     """The port `gateways.queue.Queue` on Postgres; see there."""
 
-    def __init__(self, connect: Connect, *, clock_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, connect: Connect, *, clock_ms: Callable[[], int] | None = None, near: Mouth | None = None
+    ) -> None:
+        """`near` tells the workers of this machine, where they are all there are."""
         self._connect = connect
+        self._near = near
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._puts = Gathering(self.put_all)
 
@@ -136,7 +143,8 @@ class PostgresQueue:
         """Take many records in one commit; see `Queue.put_all`."""
         with self._session() as connection:
             put_records(connection, records, now_ms=self._clock_ms())
-            _notify(connection)
+            if self._near is None or not self._near.say([b"put"]):
+                _notify(connection)
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """At most `limit` records that are due, for `lease_s` seconds; one that cannot be read is put off."""

@@ -1,20 +1,25 @@
 """Wakes a worker when something was put into the queue: LISTEN as a hint, its patience as the poll behind it.
 
+On one machine a datagram is the hint, and LISTEN is for when that fails (`infra.local_wakes` says why).
+
 The same connection holds an advisory lock under the worker's name: while it stands, the worker is known to live, and
 its leases last, whichever machine it is on. Those of a worker that was killed end when the next one begins, or when the
 timers look next (`PostgresQueue.end_leases_of_the_dead`).
 """
 
+import select
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
 from gateways.queue import Leased, Queue
+from infra.datagrams import Ear
 from infra.passing_queue import PassingQueue
-from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL
+from infra.postgres_queue import ATTENDANCE, ATTENDS, CHANNEL, KIND
 
 PROBED = (
     "SELECT set_config('tcp_keepalives_' || name, value, false)"
@@ -26,9 +31,11 @@ PROBED = (
 class QueueHints:
     """One listening connection, for one worker and its thread."""
 
-    def __init__(self, conninfo: str, worker: str) -> None:
+    def __init__(self, conninfo: str, worker: str, *, folder: Path | None = None) -> None:
+        """`folder`: where the processes of this machine speak to each other."""
         self._conninfo = conninfo
         self._worker = worker
+        self._ear = None if folder is None else Ear(folder, KIND)
         self._connection: Connection[Any] | None = None
 
     def attend(self) -> None:
@@ -39,24 +46,38 @@ class QueueHints:
         Raises: psycopg.OperationalError
         """
         try:
-            for _hint in self._listening().notifies(timeout=0):
-                pass
+            self._hinted()
         except (psycopg.OperationalError, psycopg.InterfaceError):
-            self.close()
+            self._lose()
             self._listening()
 
     def wait(self, timeout_s: float) -> None:
         """Return at the next hint, or after `timeout_s`; also, after that time, while the server does not answer."""
         until = time.monotonic() + timeout_s
         try:
-            for _hint in self._listening().notifies(timeout=timeout_s, stop_after=1):
-                return
+            heard = select.poll()
+            heard.register(self._listening(), select.POLLIN)
+            if self._ear is not None:
+                heard.register(self._ear, select.POLLIN)
+            while (left_s := until - time.monotonic()) > 0:
+                if heard.poll(left_s * 1000) and self._hinted():
+                    return
         except (psycopg.OperationalError, psycopg.InterfaceError):
-            self.close()
+            self._lose()
             time.sleep(max(0.0, until - time.monotonic()))
 
     def close(self) -> None:
-        """Stop listening; the next wait begins again."""
+        """Stop listening."""
+        self._lose()
+        if self._ear is not None:
+            self._ear.close()
+
+    def _hinted(self) -> bool:
+        """Whether there was a hint, of which there are none now."""
+        near = [] if self._ear is None else self._ear.heard(0)
+        return len([*near, *self._listening().notifies(timeout=0)]) > 0
+
+    def _lose(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

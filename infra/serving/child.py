@@ -49,7 +49,7 @@ def main(roles: Sequence[str]) -> int:
     try:
         settings = load(os.environ)
         configure(settings.log)
-        with ExitStack() as closing, Parts(settings) as parts:
+        with ExitStack() as closing, Parts(settings, is_stopping=stop.is_set) as parts:
             if settings.otlp is not None:
                 parts.tracing = _tracing(settings.otlp, roles)
                 closing.callback(parts.tracing.close)
@@ -83,6 +83,9 @@ def _prepared(parts: Parts, stop: threading.Event) -> bool:
             _say({"waiting": " ".join(str(away).split())})
             stop.wait(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        except OperatorError:
+            if not stop.is_set():
+                raise
         else:
             return True
     return False

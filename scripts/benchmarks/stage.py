@@ -21,9 +21,11 @@ from psycopg import sql
 
 from domain.decisions.opening import OpenMailbox
 from domain.ids import MailboxId, new_id
+from infra.accounts.endings import Endings
 from infra.composition import Parts
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.keys import Keys
+from infra.local_wakes import LocalListener, LocalTeller
 from infra.migrations import migrate
 from infra.search_generations import LiveIndex, SearchGenerations
 from infra.settings import load
@@ -189,9 +191,17 @@ class Stage:
         self.closing.callback(store.close)
         return store
 
-    @property
+    @cached_property
     def _tellers(self) -> Sequence[Teller]:
-        return () if self.parts.redis is None else (self.parts.redis.teller,)
+        """As in a service: somebody listens."""
+        if self.parts.redis is not None:
+            return (self.parts.redis.teller,)
+        if self.parts.wakes_folder is None:
+            return ()
+        endings = Endings(self.url, lambda _account: None, lambda: None)
+        listener = LocalListener(self.parts.wakes_folder, lambda _heads: None, lambda: None, before=endings)
+        self.closing.callback(listener.close)
+        return (LocalTeller(self.parts.wakes_folder),)
 
     def drop(self, store: Store) -> None:
         """Close a store and remove its database: what it holds weighs on no later row."""

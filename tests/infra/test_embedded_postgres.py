@@ -163,6 +163,15 @@ def test_a_second_process_adopts_the_server_and_the_last_one_out_stops_it(data_f
     assert not running(url)
 
 
+def test_who_is_stopping_adopts_a_server_that_runs_and_starts_none_that_does_not(data_folder: Path) -> None:
+    with EmbeddedPostgres(data_folder) as other, EmbeddedPostgres(data_folder, is_stopping=lambda: True) as stopping:
+        url = stopping.start()
+        assert url == other.start()
+    with pytest.raises(PostgresError, match=r"^the embedded Postgres in [^ ]+ is not started any more$"):
+        EmbeddedPostgres(data_folder, is_stopping=lambda: True).start()
+    assert not running(url)
+
+
 def test_two_holds_in_one_process_are_two(data_folder: Path) -> None:
     with EmbeddedPostgres(data_folder) as outer:
         with EmbeddedPostgres(data_folder):
