@@ -36,6 +36,8 @@ from infra.keys import Keys
 from infra.owner_notices import tell_owners
 from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
+from infra.relay.records import tidy_records
+from infra.relay.tls_memory import tidy_tls
 from infra.store.lane import LaneClosedError
 from infra.uploads import expire_uploads
 
@@ -217,6 +219,8 @@ def duties(
         Duty("expire uploads", 300, partial(expire_uploads, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
+        Duty("tidy relayed records", 3600, partial(tidy_records, connect=connect, days=repeat_days)),
+        Duty("tidy what is known of TLS", 3600, partial(tidy_tls, connect=connect)),
         Duty(
             "collect blobs",
             3600,

@@ -4,9 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-import pytest
-
 from tests import dns_zone, smtp_sink
 from tests.dns_zone import Zone
 from tests.smtp_sink import Sink
