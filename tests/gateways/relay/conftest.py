@@ -8,6 +8,7 @@ import pytest
 from tests import dns_zone, smtp_sink
 from tests.contracts.queue import Clock
 from tests.dns_zone import Zone
+from tests.gateways.relay.attempts import Attempts
 from tests.post_office import post_office
 from tests.relay_world import RelayWorld
 from tests.smtp_sink import Sink
@@ -54,3 +55,12 @@ def world(
         office.open_mailbox("m1", "ann@example.test")
         office.open_mailbox("m2", "carl@example.test")
         yield RelayWorld(office, clock, dns, port=port)
+
+
+@pytest.fixture
+def attempts(zone: Zone, sink: Sink, backup: Sink) -> Iterator[Attempts]:
+    with (
+        dns_zone.serving(zone) as dns,
+        smtp_sink.serving((sink, "127.0.0.2"), (backup, "127.0.0.3")) as port,
+    ):
+        yield Attempts(dns, port)
