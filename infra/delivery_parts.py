@@ -37,6 +37,7 @@ from infra.postgres_queue import PostgresQueue
 from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
+from infra.relay.records import PostgresRelaying
 from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
@@ -142,6 +143,7 @@ class DeliveryParts:
             book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
             appender=appender,
             directory=self._parts.directory,
+            relay=PostgresRelaying(self._parts.connect),
             domains=self._domains,
             hostname=self._parts.settings.hostname,
             filters=self._filters,

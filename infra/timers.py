@@ -37,6 +37,8 @@ from infra.owner_notices import tell_owners
 from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
 from infra.quarantine import PostgresQuarantine
+from infra.relay.records import tidy_records
+from infra.relay.tls_memory import tidy_tls
 from infra.store.lane import LaneClosedError
 from infra.uploads import expire_uploads
 from infra.virus.results import forget_old_results
@@ -223,6 +225,8 @@ def duties(
         Duty("expire quarantine", 600, partial(quarantine.expire, days=quarantine_days)),
         Duty("forget scan results", 3600, partial(forget_old_results, connect=connect)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
+        Duty("tidy relayed records", 3600, partial(tidy_records, connect=connect, days=repeat_days)),
+        Duty("tidy what is known of TLS", 3600, partial(tidy_tls, connect=connect)),
         Duty(
             "collect blobs",
             3600,

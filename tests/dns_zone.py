@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from dnslib import AAAA, CNAME, MX, PTR, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
+from dnslib import AAAA, CNAME, MX, PTR, QTYPE, RCODE, RD, RR, SOA, TXT, A, DNSRecord
 
 from infra.settings_readers import ListenAddress
 
@@ -14,7 +14,8 @@ HANG, SERVFAIL, GARBAGE, STRANGER = "HANG", "SERVFAIL", "GARBAGE", "STRANGER"
 UDP_BYTES = 1232
 
 Records = Sequence[tuple[str, Any]]
-"""(kind, value): a TXT value is bytes or a list of strings, an MX value (preference, host)."""
+"""(kind, value): a TXT value is bytes or a list of strings, an MX value (preference, host), a TLSA value (usage,
+selector, matching type, data)."""
 
 
 class Zone:
@@ -76,6 +77,8 @@ def _data(kind: str, value: Any) -> Any:
         return TXT([part for one in whole for part in _pieces(one)] or [b""])
     if kind == "MX":
         return MX(value[1], value[0])
+    if kind == "TLSA":
+        return RD(bytes(value[:3]) + value[3])
     return {"A": A, "AAAA": AAAA, "PTR": PTR}[kind](value)
 
 

@@ -22,6 +22,7 @@ from infra.followers import Follower, fan_out, sweep
 from infra.http_parts import http_parts
 from infra.http_server import HttpServer
 from infra.postgres_queue import PostgresQueue
+from infra.relay.records import PostgresRelaying
 from infra.settings import load
 from infra.settings_readers import ListenAddress
 
@@ -104,6 +105,7 @@ class House:
             book=PostgresBook(self.parts.connect),
             appender=self.app.parts.appender,
             directory=self.parts.directory,
+            relay=PostgresRelaying(self.parts.connect),
             domains=frozenset(self.parts.settings.domains),
             hostname="mx.example.test",
         )

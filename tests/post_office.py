@@ -28,6 +28,7 @@ from infra.owner_rules import PostgresRuleBook
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.reception import QueueReception
+from infra.relay.records import PostgresRelaying
 from infra.store.lane import Lane
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
@@ -107,6 +108,7 @@ class PostOffice:
             "book": self.book,
             "appender": self.lane,
             "directory": self.directory,
+            "relay": PostgresRelaying(self.pool.connection, clock_ms=self.now_ms),
             "domains": frozenset({DOMAIN}),
             "hostname": "mx.example.test",
             "filters": self.filters(),

@@ -30,6 +30,8 @@ class Job(msgspec.Struct, eq=False):
     routed: Routed
     futures: dict[MailboxId, "Future[Outcome]"] = {}
     settled: list[int] = []
+    passed_on: list[int] = []
+    """The relay has these, and tells of them."""
     bounces: list[Bounce] = []
     filtered: dict[MailboxId, Filtered] = {}
 

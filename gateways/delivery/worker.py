@@ -9,7 +9,8 @@ The order of one record, of which a crash at any line loses and doubles nothing:
    run, and what they send is put (`gateways.filtering`);
 3. one `Deliver` a mailbox, under a command id that a repeat meets again; its append holds object and attachments;
 4. the object is replaced by the one with holes, whose attachments are durable and held by now;
-5. the sender's mailbox is told, and notifications are queued; 6. the record is settled and its hold goes.
+5. recipients elsewhere are the relay's; 6. the sender's mailbox is told, and notifications are queued; 7. the record is
+settled and its hold goes.
 """
 
 import threading
@@ -28,6 +29,7 @@ from gateways.delivery.filtered import Filtering, Unfiltered
 from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
+from gateways.delivery.relaying import Relaying
 from gateways.delivery.returned import Returns
 from gateways.delivery.routes import NOTHING_RETURNS, Routes
 from gateways.delivery.virus_gate import Quarantine, VirusGate, waiting_last
@@ -41,10 +43,8 @@ from gateways.virus.scanning import Scanner
 LEASED_AT_ONCE = 128
 LEASE_S = 120.0
 POLL_S = 1.0
-RELAY_PAUSE_MS = 4 * 3_600_000
 SUSPECT_INTERRUPTIONS = 2
 MAX_INTERRUPTIONS = 5
-NO_RELAY = "no relay is configured yet: kept until one is"
 _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
 
 
@@ -65,6 +65,7 @@ class DeliveryWorker:
         book: Book,
         appender: Appender,
         directory: Directory,
+        relay: Relaying,
         domains: frozenset[str],
         hostname: str,
         filters: Filtering | None = None,
@@ -87,6 +88,7 @@ class DeliveryWorker:
         self._book = book
         self._appender = appender
         self._directory = directory
+        self._relay = relay
         self._domains = domains
         self._filters = filters or Unfiltered()
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
@@ -203,7 +205,7 @@ class DeliveryWorker:
         for job in jobs:
             self._collect(job)
         self._tell(jobs)
-        self._queue.done([(job.leased.record.acceptance_id, job.settled) for job in jobs])
+        self._queue.done([(job.leased.record.acceptance_id, [*job.settled, *job.passed_on]) for job in jobs])
 
     def _opened(self, leased: Leased, content: bytes | Exception, routes: Routes) -> Job | None:
         """The record read and routed; none where it cannot be, which the queue is told."""
@@ -284,8 +286,9 @@ class DeliveryWorker:
                 job.settled.extend(recipients)
         for index in job.routed.gone:
             self._bounce(job, index)
-        due_at = self._clock_ms() + RELAY_PAUSE_MS
-        self._failures.give_back(job.leased, job.routed.elsewhere, due_at=due_at, error=NO_RELAY)
+        if job.routed.elsewhere:
+            self._relay.take(job.leased.record, job.routed.elsewhere)
+            job.passed_on.extend(job.routed.elsewhere)
         self._leave_holes(job)
 
     def _leave_holes(self, job: Job) -> None:

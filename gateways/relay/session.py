@@ -195,7 +195,7 @@ class Session:
     async def _may_send(self, go_ahead: Reply, accepted: list[int], said: Said) -> list[int]:
         if go_ahead.code != 354:
             positive = go_ahead.is_positive
-            self._note(said, accepted, Reply(451, ("4.5.0 no 354 to DATA",)) if positive else go_ahead)
+            self._note(said, accepted, Reply(451, (f"4.5.0 DATA was answered: {go_ahead}",)) if positive else go_ahead)
             await (self._reset(said) if not said.broke else _nothing())
             return []
         if accepted:

@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
     "quarantine": Command("infra.command_line.quarantine:quarantine", "Infected mail that was not delivered."),
+    "relay": Command("infra.command_line.relay:relay", "Mail to other hosts: what waits, and what to do about it."),
     "dkim": Command("infra.command_line.dkim:dkim", "Keys that mail is signed with, and records to publish."),
     "dns": Command("infra.command_line.dns:dns", "Whether the DNS has what a domain is to publish."),
     "verify": Command("infra.command_line.verify:verify", "Check the chains of events."),

@@ -45,6 +45,7 @@ CREATE TABLE relay_outcomes (
 CREATE TABLE relay_records (
     acceptance_id text PRIMARY KEY,
     record bytea NOT NULL,
+    taken integer[] NOT NULL,            -- places of the recipients that the relay has ever had
     taken_at bigint NOT NULL,
     done_at bigint
 );

@@ -51,7 +51,7 @@ class BlobLetters:
 
     def read(self, parcel: Parcel) -> Letter:
         """See `Letters.read`. Raises: BlobMissingError, MailAlteredError, OSError."""
-        told = ToldMail(size_bytes=parcel.size_bytes)
+        told = ToldMail(size_bytes=parcel.size_bytes if parcel.is_reported else None)
         return Letter(read_told_mail(self._blobs, parcel.blob, told), self._signed)
 
     def _signed(self, raw: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""MTA-STS policies by HTTPS (RFC 8461 section 3.3): a small document, no redirects, a host that proves its name."""
+"""MTA-STS policies by HTTPS (RFC 8461 section 3.3): small documents of hosts that prove their names."""
 
 import asyncio
 import ssl

@@ -35,11 +35,15 @@ _DOMAINS = (
     " ON CONFLICT (domain) DO UPDATE SET due_at = least(d.due_at, excluded.due_at)"
 )
 _ADD = (
-    "INSERT INTO relay_schedule (mailbox_id, submission_id, domain, recipients, attempt, due_at, queued_at)"
+    "INSERT INTO relay_schedule AS t (mailbox_id, submission_id, domain, recipients, attempt, due_at, queued_at)"
     " SELECT m, s, d, r::integer[], a, %s, %s"
     " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[])"
-    " WITH ORDINALITY AS n(m, s, d, r, a, place) ORDER BY place ON CONFLICT DO NOTHING"
+    " WITH ORDINALITY AS n(m, s, d, r, a, place) ORDER BY place"
+    " ON CONFLICT (mailbox_id, submission_id, domain) DO UPDATE SET recipients = ARRAY("
+    "SELECT o FROM unnest(t.recipients) AS o UNION SELECT o FROM unnest(excluded.recipients) AS o ORDER BY 1)"
+    " WHERE t.mailbox_id = ''"
 )
+"""Of what nobody submitted, recipients may come later than others; whoever hands them over knows that they are new."""
 _ANY_DUE = "SELECT FROM relay_domains WHERE NOT held AND due_at <= %s LIMIT 1"
 _PICK = (
     "SELECT domain FROM relay_domains WHERE NOT held AND due_at <= %(now)s"
@@ -214,7 +218,7 @@ class PostgresSchedule:
                 rows = connection.execute(_LEASE, place | {"picked": picked}).fetchall() if picked else []
                 _refresh(connection, picked, now)
                 _clear(connection, picked)
-        return [_due(*row) for row in rows]
+        return [due_of(*row) for row in rows]
 
     def done(self, finished: Sequence[DueMail]) -> None:
         """What was settled has gone on to its next attempt or is gone; what was not is due when its lease ends."""
@@ -361,7 +365,8 @@ def _key(due: DueMail) -> SubmissionKey:
     return SubmissionKey(due.mailbox_id, due.submission_id)
 
 
-def _due(domain: str, mailbox_id: str, submission_id: str, recipients: list[int], attempt: int) -> DueMail:
+def due_of(domain: str, mailbox_id: str, submission_id: str, recipients: list[int], attempt: int) -> DueMail:
+    """The due mail of a row."""
     return DueMail(
         domain=domain,
         mailbox_id=MailboxId(mailbox_id),

@@ -20,6 +20,7 @@ from infra.delivery_book import PostgresBook
 from infra.file_blobs import FileBlobs
 from infra.postgres_queue import PostgresQueue
 from infra.reception import QueueReception
+from infra.relay.records import PostgresRelaying
 from scripts.benchmarks.mails import whole
 from scripts.benchmarks.report import Figure, absolute
 from scripts.benchmarks.stage import Stage, Store, say
@@ -93,6 +94,7 @@ def _deliver(store: Store, folder: Path, count: int) -> None:
             book=PostgresBook(pool.connection),
             appender=store.lane,
             directory=directory,
+            relay=PostgresRelaying(pool.connection),
             domains=DOMAINS,
             hostname="mx.example.test",
             outages=(OperationalError, InterfaceError),

@@ -28,6 +28,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     lag_s: float
     searches: int
     backlog_messages: int
+    relayed_messages: int
 
 
 QUICK = Sizes(
@@ -50,6 +51,7 @@ QUICK = Sizes(
     lag_s=6.0,
     searches=40,
     backlog_messages=240,
+    relayed_messages=400,
 )
 FULL = Sizes(
     name="full",
@@ -71,4 +73,5 @@ FULL = Sizes(
     lag_s=30.0,
     searches=200,
     backlog_messages=4_000,
+    relayed_messages=6_000,
 )

@@ -15,6 +15,7 @@ from gateways.mail_objects import attachments_of, read_mail
 from gateways.mime.parse import parse
 from infra.extracts import Extracts
 from infra.keys import KeyMissingError
+from infra.relay.records import PostgresRelaying
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
@@ -203,14 +204,31 @@ def test_nobody_is_told_of_a_notification_or_against_his_wish(office: PostOffice
     assert office.inbox("m2") == []
 
 
-def test_a_notification_for_another_host_is_kept_until_there_is_a_relay(office: PostOffice, clock: Clock) -> None:
+def test_a_notification_for_another_host_goes_to_the_relay_once_and_its_object_is_held(
+    office: PostOffice, clock: Clock
+) -> None:
     office.accept(MAIL % b"1", "gone@example.test")
     office.worker().run_due()
-    for _ in range(5):
-        office.worker().run_due()
-        clock.advance(4 * 3600)
-    failed = office.rows("SELECT failures, error FROM queue_failures")
-    assert failed == [(0, "no relay is configured yet: kept until one is")]
+    (leased,) = office.queue.lease("w", limit=1, lease_s=1)
+    clock.advance(2)
+    office.worker().run_due()
+    relaying = PostgresRelaying(office.pool.connection, clock_ms=clock)
+    relaying.take(leased.record, leased.recipients)
+    scheduled = office.rows("SELECT mailbox_id, submission_id, domain, recipients FROM relay_schedule")
+    acceptance_id = leased.record.acceptance_id
+    assert scheduled == [("", acceptance_id, "elsewhere.test", [0])]
+    assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
+    holders = office.rows("SELECT holder FROM blob_references WHERE name = %s", leased.record.blob)
+    assert holders == [(f"relay:{acceptance_id}",)]
+
+
+def test_recipients_elsewhere_that_come_later_join_those_before(office: PostOffice, clock: Clock) -> None:
+    office.accept(MAIL % b"1", "a@elsewhere.test", "b@elsewhere.test", "c@elsewhere.test")
+    (leased,) = office.queue.lease("w", limit=1, lease_s=1)
+    relaying = PostgresRelaying(office.pool.connection, clock_ms=clock)
+    for recipients in ([0], [0, 1], [1, 2]):
+        relaying.take(leased.record, recipients)
+    assert office.rows("SELECT recipients FROM relay_schedule") == [([0, 1, 2],)]
 
 
 def test_a_mailbox_erased_after_the_acceptance_is_gone_too(office: PostOffice) -> None:
