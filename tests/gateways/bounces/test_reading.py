@@ -105,7 +105,7 @@ def notice(text: str, *, header: str = "From: MAILER-DAEMON@example.net\r\nSubje
             [("bob@example.net", "failed", "hard", "5.1.1")],
         ),
         (
-            "The following address(es) failed:\n\n  bob@example.net\n    SMTP error from remote mail server after RCPT:\n"
+            "The following address(es) failed:\n\n  bob@example.net\n    error from remote mail server after RCPT:\n"
             "    552 Mailbox full\n  eve@example.net\n    Unrouteable address\n",
             [("bob@example.net", "failed", "soft", ""), ("eve@example.net", "failed", "hard", "")],
         ),
@@ -115,7 +115,7 @@ def notice(text: str, *, header: str = "From: MAILER-DAEMON@example.net\r\nSubje
             [("bob@example.net", "failed", "hard", ""), ("eve@example.net", "failed", "soft", "")],
         ),
         (
-            "Your message\n\n  Subject: Hi\n\ndid not reach the following recipient(s):\n\nbob@example.net on Thu, 9 May\n"
+            "Your message\n\n  Subject: Hi\n\ndid not reach the following recipient(s):\n\nbob@example.net on Thu\n"
             "    The recipient name is not recognized\n",
             [("bob@example.net", "failed", "hard", "")],
         ),
@@ -158,9 +158,9 @@ def test_a_letter_tells_nothing() -> None:
     assert told(notice("Greetings to bob@example.net", header="From: x@example.net\r\nSubject: Hm")) == []
 
 
-def test_a_report_of_a_thousand_recipients_is_read_no_further() -> None:
+def test_a_report_of_hundreds_of_recipients_is_read_no_further() -> None:
     group = "Final-Recipient: rfc822; u{}@example.net\r\nAction: failed"
-    assert len(told(status_report(*(group.format(n) for n in range(3_000))))) < 1_001
+    assert len(told(status_report(*(group.format(n) for n in range(300))))) <= 100
 
 
 @settings(deadline=None)
