@@ -75,9 +75,9 @@ class _Returned(MailboxDecision, frozen=True, kw_only=True):
 
 
 class ReportBounce(_Returned, frozen=True, kw_only=True):
-    """A report says that the recipient did not get it. Answers whether that is `late` news: it counted as sent before.
+    """A report says that the recipient did not get it. Answers whether that is `late` news: it had counted as sent.
 
-    `feedback` is hard or soft. Told again, or of a message that never left, it changes nothing; hard after soft is news.
+    `feedback` is hard or soft. Told again, or of what never left, it changes nothing; hard after soft is news.
     """
 
     feedback: str
@@ -138,7 +138,7 @@ class LiftSuppression(MailboxDecision, frozen=True, kw_only=True):
 
 
 def let_go_if_last(appending: Appending, row: SubmissionRow, place: int, *, status: str) -> None:
-    """The blobs of a submission are let go where the recipient at `place`, now of this status, was the last open one."""
+    """The blobs of a submission are let go where the recipient at `place`, now of this status, was the last open."""
     rest = (other.status for number, other in enumerate(row.recipients) if number != place)
     if not OPEN & {status, *rest}:
         appending.do(ReleaseBlobs(outbox_holder(row.submission_id)))
