@@ -41,7 +41,7 @@ class Sent:
         self.mailbox_id = parts.accounts.at("ann@example.test").mailbox_id
         self.submission_id = self.submit(FAR)
 
-    def submit(self, *addresses: str, status: str | None = "relayed") -> SubmissionId:
+    def submit(self, *addresses: str, status: str | None = "relayed", notify: tuple[str, ...] = ()) -> SubmissionId:
         raw = MAIL % b"sent"
         self.parts.blobs.put(BLOB, raw)
         with self.parts.connect() as connection:
@@ -52,7 +52,7 @@ class Sent:
             mailbox_id=self.mailbox_id,
             command_id=new_id("c"),
             mail_from="ann@example.test",
-            recipients=tuple(SubmissionRecipient(address) for address in addresses),
+            recipients=tuple(SubmissionRecipient(address, notify=notify) for address in addresses),
             send_at_ms=1,
             undo_until_ms=1,
             stream="personal",
@@ -140,6 +140,17 @@ def test_the_notice_of_a_late_bounce_says_in_our_words_what_the_far_server_said(
     assert f"Final-Recipient: rfc822; {FAR}\r\nAction: failed" in text
     assert "suppression list" in text
     assert "It could not be delivered." not in text
+
+
+@pytest.mark.parametrize(("notify", "notices"), [(("NEVER",), 0), (("SUCCESS", "DELAY"), 0), (("FAILURE",), 1)])
+def test_the_sender_who_asked_for_no_word_of_failures_gets_none(
+    sent: Sent, notify: tuple[str, ...], notices: int
+) -> None:
+    """RFC 3461 section 4.1."""
+    submission_id = sent.submit(FAR, notify=notify)
+    sent.arrive(HARD, sent.path(submission_id=submission_id))
+    assert [one["status"] for one in sent.recipients(submission_id)] == ["bounced"]
+    assert len(sent.subjects()) == notices
 
 
 def test_a_soft_bounce_is_told_and_suppresses_nobody(sent: Sent) -> None:
