@@ -39,6 +39,7 @@ from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.relay.records import PostgresRelaying
 from infra.store.lane import LaneClosedError
+from infra.submission_owners import SubmissionOwners
 from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
 from infra.trail.appender import ToldAppender
@@ -105,7 +106,7 @@ class DeliveryParts:
             addresses=self._return_addresses,
             appender=appender,
             notices=notices,
-            owner_address=self._parts.accounts.address_of,
+            owner=SubmissionOwners(self._parts.connect, self._parts.reader).to_be_told,
         )
 
     @cached_property

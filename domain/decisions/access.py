@@ -2,6 +2,7 @@
 
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.events import AppPasswordAdded, AppPasswordRemoved, PasswordChanged, SignedIn
+from domain.rows import Needs
 
 _MAX_CHARS = 500
 """What a client says about itself is cut to that."""
@@ -14,6 +15,10 @@ class RecordSignIn(MailboxDecision, frozen=True, kw_only=True):
     address: str
     client: str
     protocol: str
+
+    def needs(self) -> Needs:
+        """What a sign-in may end."""
+        return Needs(documents=(("restriction", "sign_in"),))
 
     def gather(self, appending: Appending) -> Answer:
         """`SignedIn`."""

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 import msgspec
 
+from domain.commands import ReleaseBlobs
 from domain.decisions.appending import Answer, Appending, MailboxDecision
-from domain.decisions.sending import known_submission
+from domain.decisions.sending import known_submission, outbox_holder
 from domain.events import (
     AddressSuppressed,
     RecipientPersonal,
@@ -20,6 +21,9 @@ from domain.rows import Needs, RecipientStatus, SubmissionRow, Tally
 from domain.sending_record import SendingRecord, record_of
 from domain.suppression import KIND, suppressed_form
 from domain.times import unix_ms
+
+OPEN = frozenset({"queued", "deferred"})
+"""The statuses of recipients of whom more is to come."""
 
 SENDER_NEEDS = Needs(
     documents=(("restriction", "flagged"), ("sending", "counted_from")),
@@ -71,9 +75,9 @@ class _Returned(MailboxDecision, frozen=True, kw_only=True):
 
 
 class ReportBounce(_Returned, frozen=True, kw_only=True):
-    """A report says that the recipient did not get it. Answers whether that is `late` news: it counted as sent before.
+    """A report says that the recipient did not get it. Answers whether that is `late` news: it had counted as sent.
 
-    `feedback` is hard or soft. Told again, or of a message that never left, it changes nothing; hard after soft does.
+    `feedback` is hard or soft. Told again, or of what never left, it changes nothing; hard after soft is news.
     """
 
     feedback: str
@@ -87,6 +91,8 @@ class ReportBounce(_Returned, frozen=True, kw_only=True):
         if before.status in _LAST_WORDS or not is_news:
             return {"late": False}
         appending.add(self.reported(row, status="bounced", feedback=self.feedback, said=self.last_reply))
+        if before.status in OPEN:
+            let_go_if_last(appending, row, self.recipient, status="bounced")
         suppress(appending, before.address, feedback=self.feedback)
         judge_sender(appending, row, bounced=before.status != "bounced")
         return {"late": before.status in _SENT, "address": before.address}
@@ -129,6 +135,13 @@ class LiftSuppression(MailboxDecision, frozen=True, kw_only=True):
             raise SuppressionUnknownError("the address is not on the suppression list")
         appending.add(SuppressionLifted(address=address))
         return {}
+
+
+def let_go_if_last(appending: Appending, row: SubmissionRow, place: int, *, status: str) -> None:
+    """The blobs of a submission are let go where the recipient at `place`, now of this status, was the last open."""
+    rest = (other.status for number, other in enumerate(row.recipients) if number != place)
+    if not OPEN & {status, *rest}:
+        appending.do(ReleaseBlobs(outbox_holder(row.submission_id)))
 
 
 def suppress(appending: Appending, address: str | None, *, feedback: str) -> None:

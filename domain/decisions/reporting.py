@@ -4,7 +4,7 @@ import msgspec
 
 from domain.commands import ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
-from domain.decisions.feedback import SENDER_NEEDS, judge_sender, suppress
+from domain.decisions.feedback import OPEN, SENDER_NEEDS, judge_sender, let_go_if_last, suppress
 from domain.decisions.sending import known_submission, outbox_holder
 from domain.events import RecipientPersonal, RecipientReported, SubmissionRejected
 from domain.ids import SubmissionId
@@ -12,7 +12,6 @@ from domain.refusals import RecipientsInvalidError
 from domain.rows import Needs, RecipientStatus, SubmissionRow
 from domain.times import rfc3339
 
-OPEN = frozenset({"queued", "deferred"})
 STATUSES = frozenset({"delivered", "relayed", "deferred", "bounced", "rejected"})
 """What can be reported of one recipient."""
 
@@ -79,12 +78,10 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
         if not 0 <= self.recipient < len(row.recipients) or self.status not in STATUSES:
             raise RecipientsInvalidError("no such recipient or status", submission_id=self.submission_id)
         before = row.recipients[self.recipient]
-        if not _is_news(before.status, self.status):
+        if not _is_news(before, self.status):
             return {}
         appending.add(self._reported(row, before))
-        rest = (other.status for place, other in enumerate(row.recipients) if place != self.recipient)
-        if not OPEN & {self.status, *rest}:
-            appending.do(ReleaseBlobs(outbox_holder(self.submission_id)))
+        let_go_if_last(appending, row, self.recipient, status=self.status)
         if self.status == "bounced":
             suppress(appending, before.address, feedback=self.feedback)
             judge_sender(appending, row, bounced=True)
@@ -106,8 +103,11 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
         return msgspec.structs.replace(reported, personal=personal)
 
 
-def _is_news(before: str, now: str) -> bool:
-    """A status once final goes on only to another final one (a relayed message may bounce later)."""
-    if before == now or before in _LAST_WORDS:
+def _is_news(before: RecipientStatus, now: str) -> bool:
+    """A status once final goes on only to another final one (a relayed message may bounce later), and not from what
+    came back to that it left: the report of that is only late."""
+    if before.status == now or before.status in _LAST_WORDS:
         return False
-    return before in OPEN or now not in OPEN
+    if before.status == "bounced" and before.feedback:
+        return False
+    return before.status in OPEN or now not in OPEN

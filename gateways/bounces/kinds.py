@@ -55,10 +55,13 @@ def judged(text: str, codes: Codes, *, around: str = "", domain: str = "") -> Ki
         return "hard"
     if _is_passing(codes, text):
         return "soft"
+    is_no_host = known.NO_SUCH_HOST.search(text) is not None
+    if is_no_host and (known.TRY_AGAIN.search(text) or _AFTER_DATA.search(f"{text} {around}")):
+        return "soft"
     if known.NO_SUCH_USER.search(text):
         return "soft" if _is_a_filter(text, around, codes.status, domain) else "hard"
-    if known.NO_SUCH_HOST.search(text):
-        return "soft" if known.TRY_AGAIN.search(text) or _AFTER_DATA.search(f"{text} {around}") else "hard"
+    if is_no_host:
+        return "hard"
     is_hard = codes.status in _HARD_STATUS or codes.reply in _HARD_REPLIES
     return "hard" if is_hard and not known.PASSING.search(text) else "soft"
 

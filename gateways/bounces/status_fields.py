@@ -7,7 +7,7 @@ from typing import cast
 from gateways.bounces.kinds import codes_of, judged, plain, says_why
 from gateways.bounces.report import Action, Told
 
-MAX_GROUPS = 1_000
+MAX_GROUPS = 100
 MAX_FIELD_CHARS = 4_000
 
 _FIELD = re.compile(r"([!-9;-~]{1,60})[ \t]*:[ \t]*(.*)", re.DOTALL)

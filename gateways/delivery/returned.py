@@ -16,7 +16,7 @@ import msgspec
 from domain.commands import Outcome, Refusal
 from domain.decisions.feedback import ReportBounce, ReportComplaint
 from domain.events import Who
-from domain.ids import MailboxId
+from domain.ids import MailboxId, SubmissionId
 from gateways.appending import Appender
 from gateways.bounces.reading import read_report
 from gateways.bounces.report import Report, Told
@@ -33,20 +33,18 @@ class NoOperatorError(Exception):
     """Nobody is there for what nobody can make out: the record waits for an operator among the dead letters."""
 
 
-OwnerAddress = Callable[[MailboxId], str | None]
-"""The address of a mailbox's owner, where anybody is there to be told."""
+Owner = Callable[[MailboxId, SubmissionId, int], str | None]
+"""The address of whoever is to be told that this recipient did not get the submission; None for nobody."""
 
 
 class Returns:
-    """Takes back what returns. `owner_address` blocks."""
+    """Takes back what returns. `owner` blocks."""
 
-    def __init__(
-        self, *, addresses: ReturnAddresses, appender: Appender, notices: LateBounces, owner_address: OwnerAddress
-    ) -> None:
+    def __init__(self, *, addresses: ReturnAddresses, appender: Appender, notices: LateBounces, owner: Owner) -> None:
         self.addresses = addresses
         self._appender = appender
         self._notices = notices
-        self._owner_address = owner_address
+        self._owner = owner
 
     def take(self, jobs: Sequence[Job]) -> "list[Taken]":
         """Begin to tell the senders' mailboxes, all at once; each is to be finished."""
@@ -91,7 +89,7 @@ class Returns:
         )
 
     def _late(self, bounce: ReportBounce, address: str | None, told: Told) -> None:
-        to = self._owner_address(bounce.mailbox_id)
+        to = self._owner(bounce.mailbox_id, bounce.submission_id, bounce.recipient)
         if to is not None:
             self._notices.tell(
                 LateBounce(

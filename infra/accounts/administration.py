@@ -1,6 +1,6 @@
 """What only an operator may do to an account: suspend, resume, close, erase, set its quota, let it send."""
 
-from domain.decisions import AllowSending, EraseMailbox, SetQuota
+from domain.decisions import AllowSending, EraseMailbox, RestrictSending, SetQuota
 from domain.events import Who
 from domain.ids import new_id
 from gateways.accounts import Account
@@ -11,6 +11,7 @@ from infra.accounts.unfinished import Unfinished
 from infra.keys import Keys
 from infra.operator_errors import OperatorError
 
+MAX_WHY_CHARS = 500
 _OPERATOR = Who(actor="operator", client="command line")
 _STATE = "UPDATE {} SET state = %s WHERE account_id = %s"
 _IN_ACCOUNTS, _IN_DIRECTORY = _STATE.format("accounts"), _STATE.format("directory")
@@ -85,6 +86,20 @@ class Administration:
         self._unfinished.open_mailbox(account.account_id)
         self._appender.run(
             SetQuota(mailbox_id=account.mailbox_id, command_id=new_id("q"), who=_OPERATOR, limit_bytes=limit_bytes)
+        )
+
+    @told_as_unavailable
+    def block_sending(self, account: Account, *, why: str) -> None:
+        """Nothing leaves the account until `allow_sending`; `why` is for its owner to read."""
+        self._unfinished.open_mailbox(account.account_id)
+        self._appender.run(
+            RestrictSending(
+                mailbox_id=account.mailbox_id,
+                command_id=new_id("q"),
+                who=_OPERATOR,
+                why=why[:MAX_WHY_CHARS],
+                blocked=True,
+            )
         )
 
     @told_as_unavailable

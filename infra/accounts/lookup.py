@@ -17,7 +17,6 @@ _IS_OPEN = (
     "SELECT FROM accounts a JOIN mailboxes b USING (mailbox_id)"
     " WHERE a.mailbox_id = %s AND a.state = 'open' AND NOT b.erased"
 )
-_TOLD = "SELECT address FROM accounts WHERE mailbox_id = %s AND state NOT IN ('suspended', 'closed')"
 _ERASED = "SELECT mailbox_id FROM mailboxes WHERE mailbox_id = ANY (%s) AND erased"
 _USAGE = "SELECT used_bytes, quota_bytes FROM mailboxes WHERE mailbox_id = %s"
 _PAGE += " ORDER BY created_at, account_id LIMIT %s"
@@ -52,13 +51,6 @@ class PostgresAccounts:
         if found is None:
             raise AccountUnknownError(f"there is no account {address[:100]!r}")
         return found
-
-    @told_as_unavailable
-    def address_of(self, mailbox_id: MailboxId) -> str | None:
-        """The address of the mailbox's owner; None where nobody is to be told anything."""
-        with self._connect() as connection:
-            row = connection.execute(_TOLD, (mailbox_id,)).fetchone()
-        return None if row is None else str(row[0])
 
     @told_as_unavailable
     def page(self, after: Account | None = None, *, limit: int = 500) -> list[Account]:

@@ -156,6 +156,15 @@ def restrictions(address: Address) -> None:
 
 
 @application.command()
+def restrict(address: Address, why: Annotated[str, typer.Option("--why", help="Why, for the owner to read.")]) -> None:
+    """Let nothing that an account sends leave until that is lifted."""
+    with opened_parts() as parts:
+        account = parts.accounts.at(address)
+        parts.administration.block_sending(account, why=why)
+        typer.echo(f"{account.address} sends nothing")
+
+
+@application.command()
 def lift(address: Address) -> None:
     """Let an account send freely again; what came back of its mail until now no longer counts."""
     with opened_parts() as parts:

@@ -4,6 +4,7 @@ standing, once."""
 import pytest
 
 from domain import refusals
+from domain.commands import ReleaseBlobs
 from domain.decisions import (
     AllowSending,
     LiftSuppression,
@@ -102,6 +103,30 @@ def test_a_soft_bounce_suppresses_nobody_until_a_hard_one_follows(mailbox: Decid
     submission_id = send(mailbox)
     assert kinds(bounce(mailbox, submission_id, kind="soft")) == ["RecipientReported"]
     assert kinds(bounce(mailbox, submission_id)) == ["RecipientReported", "AddressSuppressed"]
+
+
+def test_what_came_back_is_not_taken_back_by_a_late_word_of_the_relay(mailbox: DecidedMailbox) -> None:
+    submission_id = send(mailbox)
+    bounce(mailbox, submission_id)
+    for status in ("relayed", "delivered", "deferred"):
+        fields = {"submission_id": submission_id, "recipient": 0, "status": status}
+        assert mailbox.run(ReportRecipient, **fields).events == ()
+
+
+def test_a_bounce_of_the_last_open_recipient_lets_the_blobs_go(mailbox: DecidedMailbox) -> None:
+    submission_id = send(mailbox, 7)
+    fields = {"submission_id": submission_id, "feedback": "soft"}
+    assert mailbox.run(ReportBounce, recipient=5, **fields).effects == ()
+    assert mailbox.run(ReportBounce, recipient=0, **fields).effects == ()
+    assert mailbox.run(ReportBounce, recipient=6, **fields).effects == (ReleaseBlobs(f"outbox:{submission_id}"),)
+
+
+def test_a_complaint_that_overtakes_the_relays_word_does_not_stop_it(mailbox: DecidedMailbox) -> None:
+    submission_id = send(mailbox, 6)
+    complain(mailbox, submission_id, 5)
+    relayed = {"submission_id": submission_id, "recipient": 5, "status": "relayed"}
+    assert kinds(mailbox.run(ReportRecipient, **relayed).events) == ["RecipientReported"]
+    assert mailbox.rows.submissions[submission_id].recipients[5].feedback == "complaint"
 
 
 def test_an_address_is_suppressed_once_however_often_it_bounces(mailbox: DecidedMailbox) -> None:

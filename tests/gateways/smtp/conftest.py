@@ -32,6 +32,7 @@ VERDICTS = {
     "nobody": Verdict.UNKNOWN_MAILBOX,
     "full": Verdict.FULL,
     "suspended": Verdict.SUSPENDED,
+    "back": Verdict.ONLY_AUTOMATIC,
 }
 
 

@@ -61,6 +61,16 @@ def test_a_loop_to_one_recipient_refuses_only_him(talk, reception):
     assert [recipient.forward_path for recipient in envelope.recipients] == ["ann@example.test", "cat@example.test"]
 
 
+def test_what_no_machine_sent_is_refused_for_the_return_path_alone(talk, reception):
+    conversation = talk(lmtp=True).ready("ann back")
+
+    codes = conversation.codes("DATA\r\nAuto-Submitted: no\r\n\r\nhi\r\n.\r\n")
+
+    assert codes == ["354", "250 2.0.0", "550 5.1.1"]
+    [(envelope, _content)] = reception.mails()
+    assert [recipient.forward_path for recipient in envelope.recipients] == ["ann@example.test"]
+
+
 def test_only_the_last_chunk_is_answered_for_each_recipient(talk, reception):
     """RFC 3030 section 2 with RFC 2033 section 4.3."""
     conversation = talk(lmtp=True).ready("ann bea")

@@ -188,6 +188,29 @@ def test_a_message_that_was_here_before_is_refused_wherever_the_input_is_cut(tal
         assert conversation.codes(wire[:cut]) + conversation.codes(wire[cut:]) == [code]
 
 
+@pytest.mark.parametrize(
+    ("sender", "fields", "code"),
+    [  # RFC 3834 section 5
+        ("", b"Subject: x\r\n", "250 2.0.0"),
+        ("bob@elsewhere.test", b"Subject: x\r\n", "550 5.1.1"),
+        ("bob@elsewhere.test", b"Auto-Submitted: no\r\n", "550 5.1.1"),
+        ("bob@elsewhere.test", b"Auto-Submitted: No ; x=y\r\n", "550 5.1.1"),
+        ("bob@elsewhere.test", b"Auto-Submitted:\r\n", "550 5.1.1"),
+        ("bob@elsewhere.test", b"X: y\r\n\r\nAuto-Submitted: auto-replied\r\n", "550 5.1.1"),
+        ("bob@elsewhere.test", b"auto-submitted:\r\n\tauto-replied (vacation)\r\n", "250 2.0.0"),
+        ("bob@elsewhere.test", b"Auto-Submitted: auto-generated; owner-email=x\r\n", "250 2.0.0"),
+    ],
+)
+def test_a_return_path_takes_what_a_machine_sent_wherever_the_input_is_cut(talk, sender, fields, code):
+    wire = fields + b"\r\nbody\r\n.\r\n"
+    for cut in range(0, len(wire) + 1, 7):
+        conversation = talk()
+        conversation.answer("EHLO mx.example.org\r\n")
+        opened = f"MAIL FROM:<{sender}>\r\nRCPT TO:<back@example.test>\r\nDATA\r\n"
+        assert conversation.codes(opened) == ["250 2.1.0", "250 2.1.5", "354"]
+        assert conversation.codes(wire[:cut]) + conversation.codes(wire[cut:]) == [code]
+
+
 def test_a_loop_to_one_of_several_recipients_refuses_the_message_to_all(talk, reception):
     """SMTP has one reply for all of them."""
     conversation = talk().ready("ann bea")

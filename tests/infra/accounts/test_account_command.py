@@ -130,6 +130,20 @@ def test_a_quota_that_nothing_can_hold_is_refused_in_one_line(
     assert (done.returncode, done.stderr) == (1, said)
 
 
+def test_an_operator_sees_why_an_account_is_restricted_and_lifts_it(
+    accounts: GivenAccounts, ledgermail: Ledgermail
+) -> None:
+    account = accounts.given("sender@example.test")
+    assert "restriction" in ledgermail(accounts, "restrictions", account.address).stdout
+    ledgermail(accounts, "restrict", account.address, "--why", "a known pattern")
+    shown = ledgermail(accounts, "restrictions", account.address).stdout
+    assert "blocked" in shown
+    assert "a known pattern" in shown
+    assert ledgermail(accounts, "lift", account.address).stdout == f"{account.address} sends freely\n"
+    assert accounts.topics(account.mailbox_id)[-2:] == ["SendingRestricted", "SendingAllowed"]
+    assert "blocked" not in ledgermail(accounts, "restrictions", account.address).stdout
+
+
 def test_suspending_ends_sessions_and_resuming_lets_in_again(accounts: GivenAccounts) -> None:
     account = accounts.given("pause@example.test")
     accounts.sign_in(account.address)
