@@ -68,6 +68,7 @@ class DeliveryParts:
                 blobs=self._parts.blobs,
                 queue=self.queue,
                 connect=self._parts.connect,
+                srs=self._parts.srs,
             )
         )
 

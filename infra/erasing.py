@@ -31,6 +31,7 @@ MAILBOX_TABLES = (
     "recent_deliveries",
     "notices",
     "correspondents",
+    "aliases",
 )
 """Tables with a mailbox id, of which no row is to be left."""
 HOLDERS = {

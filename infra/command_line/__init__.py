@@ -31,6 +31,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "serve": Command("infra.command_line.serve:serve", "Serve: HTTP, SMTP, delivery and all that follows."),
     "account": Command("infra.command_line.account:application", "Open, change and close accounts."),
+    "alias": Command("infra.command_line.alias:alias", "Further addresses of accounts, and who takes what is left."),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
     "dkim": Command("infra.command_line.dkim:dkim", "Keys that mail is signed with, and records to publish."),
     "dns": Command("infra.command_line.dns:dns", "Whether the DNS has what a domain is to publish."),
