@@ -88,6 +88,7 @@ class DeliveryParts:
                 connect=self._parts.connect,
                 return_paths=self._parts.return_paths,
                 complaints=self._return_addresses.complaints,
+                srs=self._parts.srs,
             )
         )
 

@@ -32,6 +32,7 @@ MAILBOX_TABLES = (
     "notices",
     "correspondents",
     "relay_outcomes",
+    "aliases",
 )
 """Tables with a mailbox id, of which no row is to be left."""
 HOLDERS = {

@@ -9,16 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import psycopg
 
-from domain.addresses import EmailAddress
+from domain.addresses import AddressInvalidError, EmailAddress
 from domain.ids import MailboxId
 from gateways.blobs import Blobs, mail_blob_name
 from gateways.bounces.return_path import ReturnPaths
 from gateways.directory import OPEN, SUSPENDED, Directory, DirectoryEntry
-from gateways.envelope import Envelope
+from gateways.envelope import Envelope, Recipient
 from gateways.queue import Queue, QueueRecord, QueueUnavailableError
 from gateways.reception import Spool, TemporarilyUnavailableError, Verdict
+from gateways.srs import Srs, is_srs
 from infra.postgres_queue import Connect
 from infra.store.lane import LaneClosedError
 
@@ -44,6 +46,7 @@ class QueueReception:
         connect: Connect,
         return_paths: ReturnPaths | None = None,
         complaints: str | None = None,
+        srs: Srs | None = None,
         cache_s: float = CACHE_S,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +57,7 @@ class QueueReception:
         self._connect = connect
         self._return_paths = return_paths
         self._complaints = complaints
+        self._srs = srs
         self._known = _ShortMemory(cache_s, clock_s)
 
     def judge(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict:
@@ -62,6 +66,8 @@ class QueueReception:
             return Verdict.NOT_SERVED
         if (verdict := self._of_returns(recipient)) is not None:
             return verdict
+        if is_srs(recipient):
+            return self._on_srs(recipient)
         return _verdict(recipient, size_bytes, self._known.of(recipient.canonical, self._look_up))
 
     def recall(self, recipient: EmailAddress, *, size_bytes: int | None) -> Verdict | None:
@@ -70,8 +76,22 @@ class QueueReception:
             return Verdict.NOT_SERVED
         if (verdict := self._of_returns(recipient)) is not None:
             return verdict
+        if is_srs(recipient):
+            return self._on_srs(recipient)
         known = self._known.recall(recipient.canonical)
         return None if known is None else _verdict(recipient, size_bytes, known)
+
+    def _on_srs(self, recipient: EmailAddress) -> Verdict:
+        """Bounces of what we forwarded are taken, and nothing else; of what we did not forward there are none."""
+        known = self._srs is not None and self._srs.reverse(recipient) is not None
+        return Verdict.ONLY_AUTOMATIC if known else Verdict.UNKNOWN_MAILBOX
+
+    def _unwrapped(self, envelope: Envelope) -> Envelope:
+        """The envelope with whoever sent what we forwarded in place of the address that leads back to him."""
+        if self._srs is None or not any(one.forward_path[:3].lower() == "srs" for one in envelope.recipients):
+            return envelope
+        recipients = tuple(_unwrapped(one, self._srs) for one in envelope.recipients)
+        return msgspec.structs.replace(envelope, recipients=recipients)
 
     def spool(self) -> Spool:
         """Room for the content of one more message."""
@@ -85,7 +105,7 @@ class QueueReception:
         name = mail_blob_name(envelope.acceptance_id, envelope.received_at)
         try:
             self._blobs.commit(spool, name)  # type: ignore[arg-type]  # only spools of `spool` come back here
-            self._queue.put(QueueRecord(envelope=envelope, blob=name))
+            self._queue.put(QueueRecord(envelope=self._unwrapped(envelope), blob=name))
         except (OSError, QueueUnavailableError, psycopg.Error) as error:
             raise TemporarilyUnavailableError(str(error)) from error
 
@@ -108,7 +128,10 @@ class QueueReception:
         names = [mail_blob_name(envelope.acceptance_id, envelope.received_at) for envelope, _ in mails]
         self._blobs.put_all({name: content for name, (_, content) in zip(names, mails, strict=True)})
         self._queue.put_all(
-            [QueueRecord(envelope=envelope, blob=name) for name, (envelope, _) in zip(names, mails, strict=True)]
+            [
+                QueueRecord(envelope=self._unwrapped(envelope), blob=name)
+                for name, (envelope, _) in zip(names, mails, strict=True)
+            ]
         )
 
     def _of_returns(self, recipient: EmailAddress) -> Verdict | None:
@@ -130,6 +153,14 @@ class QueueReception:
         with self._connect() as connection:
             row: tuple[Any, ...] | None = connection.execute(_ROOM, (mailbox_id,)).fetchone()
         return 0 if row is None else int(row[0])
+
+
+def _unwrapped(recipient: Recipient, srs: Srs) -> Recipient:
+    try:
+        sender = srs.reverse(EmailAddress.parse(recipient.forward_path))
+    except AddressInvalidError:
+        return recipient
+    return recipient if sender is None else msgspec.structs.replace(recipient, forward_path=str(sender), orcpt=None)
 
 
 def _verdict(recipient: EmailAddress, size_bytes: int | None, judged: Judged) -> Verdict:

@@ -1,15 +1,20 @@
 """An owner's JSON rules as a program: the same tests and actions that a Sieve script is made of."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 import msgspec
 
+from domain.addresses import AddressInvalidError, EmailAddress
 from gateways.filtering.shapes import Action, Condition, Rule, Rules
 from gateways.sieve import nodes as n
+from gateways.sieve.check_tests import FIELD_NAME
+from gateways.sieve.flags import keywords_for
 from gateways.sieve.outcome import RuleError
 
 _ADDRESSES = ("from", "to", "cc")
+_SIZE = re.compile(r"[0-9]{1,15}", re.ASCII)
 _PATTERN_ESCAPES = str.maketrans({"*": "\\*", "?": "\\?", "\\": "\\\\"})
 
 
@@ -24,6 +29,30 @@ def program_of_rules(rules: bytes) -> n.Program:
     except msgspec.DecodeError as error:
         raise RuleError(f"the rules cannot be read: {error}") from error
     return n.Program(tuple(_rule(rule) for rule in found.rules if rule.enabled))
+
+
+def faults_of(rule: Rule) -> Iterator[str]:
+    """What is missing in a rule, or cannot be, beyond its shape."""
+    for condition in rule.conditions:
+        if condition.field == "header" and not FIELD_NAME.fullmatch(condition.header):
+            yield "a condition on a header field names one"
+        if condition.field == "size" and not _SIZE.fullmatch(condition.value.strip()):
+            yield "a size is a number of bytes"
+    for action in rule.actions:
+        if action.do in ("add_label", "remove_label") and action.label is None:
+            yield f"{action.do} names a label"
+        if action.do == "add_keyword" and not keywords_for([action.keyword or ""]):
+            yield "add_keyword names a keyword"
+        if action.do == "forward" and not _is_address(action.address or ""):
+            yield "forward names an address"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        EmailAddress.parse(text)
+    except AddressInvalidError:
+        return False
+    return True
 
 
 def _rule(rule: Rule) -> n.Action:
@@ -77,7 +106,7 @@ def _match(condition: Condition) -> tuple[n.Match, str]:
 
 def _size(condition: Condition) -> n.Test:
     digits = condition.value.strip()
-    octets = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else 0
+    octets = int(digits) if _SIZE.fullmatch(digits) else 0
     if condition.op in ("above", "below"):
         return n.Size(over=condition.op == "above", octets=octets)
     same = n.Not(test=n.AnyOf(tests=(n.Size(over=True, octets=octets), n.Size(over=False, octets=octets))))

@@ -52,3 +52,9 @@ class Vacation(msgspec.Struct, frozen=True, kw_only=True):
     from_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     until_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     interval_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 7
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """A Sieve script (RFC 5228), at most 60,000 octets; empty for none."""
+
+    script: Annotated[str, msgspec.Meta(max_length=60_000)]

@@ -55,6 +55,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "app_password_invalid": (422, "The app password cannot be made"),
     "settings_invalid": (422, "The profile cannot be so"),
     "rules_invalid": (422, "The rules cannot be so"),
+    "script_invalid": (422, "The script cannot be run"),
     "vacation_invalid": (422, "The automatic reply cannot be so"),
     "identity_unknown": (404, "There is no such identity"),
     "identity_invalid": (422, "The identity cannot be so"),

@@ -1,6 +1,6 @@
 """From an address to its mailbox, and the mailbox of the operator, which postmaster and abuse lead to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from domain.addresses import AddressInvalidError as NoAddressError
@@ -16,9 +16,16 @@ from infra.settings import PREFIX, Settings
 ROLES = ("postmaster", "abuse")
 """RFC 5321 section 4.5.1 and RFC 2142 section 4 ask for these at every domain."""
 
-_FIND = "SELECT address, mailbox_id, account_id, state FROM directory WHERE address = ANY(%s)"
+_FIND = (
+    "SELECT address, mailbox_id, account_id, state FROM directory WHERE address = ANY(%(addresses)s)"
+    " UNION ALL SELECT a.address, d.mailbox_id, d.account_id, d.state FROM aliases a"
+    " JOIN directory d USING (mailbox_id) WHERE a.address = ANY(%(addresses)s)"
+)
 _OPERATORS = "UPDATE directory SET kind = 'operator' WHERE address = %s AND kind <> 'operator'"
 _ENTRY = "SELECT account_id FROM directory WHERE address = %s"
+
+_Row = tuple[str, str, str]
+"""Mailbox, account and state."""
 
 
 class PostgresDirectory:
@@ -38,18 +45,29 @@ class PostgresDirectory:
 
     def find_all(self, addresses: Collection[str]) -> dict[str, DirectoryEntry]:
         """Where canonical addresses lead, asked for at once; see `Directory.find_all`."""
-        # an account of the role's own name comes before the operator's
-        wanted = {address: (address, self._operator) if address in self._roles else (address,) for address in addresses}
+        wanted = {address: self._candidates(address) for address in addresses}
         if not wanted:
             return {}
+        asked = sorted({candidate for candidates in wanted.values() for candidate in candidates})
         with self._connect() as connection:
-            asked = sorted({candidate for candidates in wanted.values() for candidate in candidates})
-            rows = {row[0]: row[1:] for row in connection.execute(_FIND, (asked,)) if row[3] != "closed"}
-        found = {
-            address: next((candidate for candidate in candidates if candidate in rows), None)
-            for address, candidates in wanted.items()
-        }
-        return {address: self._entry(*rows[name]) for address, name in found.items() if name is not None}
+            rows = {row[0]: row[1:] for row in connection.execute(_FIND, {"addresses": asked})}
+        found = {address: self._chosen(address, candidates, rows) for address, candidates in wanted.items()}
+        return {address: self._entry(*row) for address, row in found.items() if row is not None}
+
+    def _candidates(self, address: str) -> tuple[str, ...]:
+        """Whom the address may be: an account or an alias of its own name, then the operator for his roles, and for
+        others whoever takes all that is left of the domain."""
+        if address in self._roles:
+            return (address, self._operator)
+        return (address, f"@{address.rpartition('@')[2]}")
+
+    def _chosen(self, address: str, candidates: tuple[str, ...], rows: Mapping[str, _Row]) -> _Row | None:
+        """The first of them that is there. A closed account is nobody, and nobody else ever gets its mail; but a role
+        always leads to somebody."""
+        present = [rows[candidate] for candidate in candidates if candidate in rows]
+        if address in self._roles:
+            present = [row for row in present if row[2] != "closed"]
+        return present[0] if present and present[0][2] != "closed" else None
 
     def _entry(self, mailbox_id: str, account_id: str, state: str) -> DirectoryEntry:
         if state == "opening":

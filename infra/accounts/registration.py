@@ -23,7 +23,12 @@ from infra.accounts.unfinished import Unfinished
 
 MAX_NAME_CHARS = 500
 
-_KNOWN = "SELECT 1 FROM directory WHERE address = %s"
+_KNOWN = (
+    "SELECT 1 FROM directory WHERE address = %(address)s UNION ALL SELECT 1 FROM aliases WHERE address = %(address)s"
+)
+_IS_ALIAS = "SELECT 1 FROM aliases WHERE address = %s"
+LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended('address ' || %s, 0))"
+"""Held by whoever gives an address away, as an account's own or as an alias: so nobody else has it."""
 _CLAIM = (
     "INSERT INTO directory (address, mailbox_id, account_id, kind) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT (address) DO NOTHING"
@@ -106,7 +111,7 @@ class PostgresRegistration:
 
     def _refuse_taken(self, address: EmailAddress) -> None:
         with self._connect() as connection:
-            if connection.execute(_KNOWN, (address.canonical,)).fetchone():
+            if connection.execute(_KNOWN, {"address": address.canonical}).fetchone():
                 raise AddressTakenError("somebody has this address")
 
     def _claim(
@@ -114,6 +119,9 @@ class PostgresRegistration:
     ) -> None:
         account_id, mailbox_id = account.account_id, account.mailbox_id
         with self._connect() as connection, connection.transaction():
+            connection.execute(LOCK_ADDRESS, (canonical,))
+            if connection.execute(_IS_ALIAS, (canonical,)).fetchone():
+                raise AddressTakenError("somebody has this address")
             if not connection.execute(_CLAIM, (canonical, mailbox_id, account_id, kind)).rowcount:
                 raise AddressTakenError("somebody has this address")
             connection.execute(_MAILBOX, (mailbox_id,))

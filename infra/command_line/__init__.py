@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "suppression": Command(
         "infra.command_line.suppression:suppression", "Addresses that an account does not write to."
     ),
+    "alias": Command("infra.command_line.alias:alias", "Further addresses of accounts, and who takes what is left."),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
     "quarantine": Command("infra.command_line.quarantine:quarantine", "Infected mail that was not delivered."),
     "relay": Command("infra.command_line.relay:relay", "Mail to other hosts: what waits, and what to do about it."),

@@ -102,7 +102,7 @@ def test_what_a_message_lacks_is_added(parts: GivenAccounts) -> None:
     raw = b"From: lacking@example.test\r\n\r\nHello\r\n"
     author.hand_over(raw)
     author.hand_over(raw)
-    first, second = (read_mail(parts.blobs, blob) for _, blob in author.sent())
+    first, _second = (read_mail(parts.blobs, blob) for _, blob in author.sent())
     assert first.endswith(raw)
     assert b"\r\nDate: " in first
     assert b"\r\nMessage-ID: <" in first
