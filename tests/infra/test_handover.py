@@ -14,7 +14,7 @@ from domain.events import SubmissionQueued
 from domain.ids import MailboxId, new_id
 from domain.refusals import MailboxFullError, RateLimitedError, SendingBlockedError
 from domain.times import DAY_MS
-from gateways.accounts import Principal
+from gateways.accounts import AccountSuspendedError, Principal
 from gateways.envelope import Envelope, Recipient
 from gateways.mail_objects import read_mail
 from gateways.submission.handover import Handover
@@ -43,6 +43,7 @@ class Author:
             blobs=parts.blobs,
             directory=parts.directory,
             touch=toucher(parts.connect),
+            is_open=parts.accounts.is_open,
             per_minute=per_minute,
             per_day=1000,
         )
@@ -102,7 +103,7 @@ def test_what_a_message_lacks_is_added(parts: GivenAccounts) -> None:
     raw = b"From: lacking@example.test\r\n\r\nHello\r\n"
     author.hand_over(raw)
     author.hand_over(raw)
-    first, _second = (read_mail(parts.blobs, blob) for _, blob in author.sent())
+    first = read_mail(parts.blobs, author.sent()[0][1])
     assert first.endswith(raw)
     assert b"\r\nDate: " in first
     assert b"\r\nMessage-ID: <" in first
@@ -137,10 +138,8 @@ def test_something_else_under_the_same_message_id_is_sent_and_takes_the_place_in
     assert second != first
     assert read_mail(parts.blobs, blob).endswith(b"P.S. I forgot.\r\n")
     assert [one.message_id for one in author.queued()] == [first, second]
-    [(labels,)] = parts.rows(
-        "SELECT labels FROM messages WHERE mailbox_id = %s AND message_id = %s", author.mailbox_id, first
-    )
-    assert labels == ["ARCHIVE"]
+    labels = "SELECT labels FROM messages WHERE mailbox_id = %s AND message_id = %s"
+    assert parts.rows(labels, author.mailbox_id, first) == [(["ARCHIVE"],)]
 
 
 def test_a_mail_that_waits_is_not_taken_for_one_that_leaves_now(parts: GivenAccounts) -> None:
@@ -191,6 +190,7 @@ def test_an_address_given_twice_is_sent_to_once(parts: GivenAccounts) -> None:
         b"From: " + b", ".join([b"judged@example.test"] * 11) + b"\r\n",
         b"From: judged@example.test" + b" " * 9000 + b"\r\n",
         b"X: " + b"x" * 2**20 + b"\r\nFrom: judged@example.test\r\n",
+        b"From: judged@example.test\r\n" + b"X:\r\n" * 10_000 + b"From: bob@example.test\r\n",
         b"",
     ],
 )
@@ -223,6 +223,16 @@ def test_the_rate_is_the_mailboxes_and_a_repeat_costs_nothing(parts: GivenAccoun
     with pytest.raises(RateLimitedError):
         author.hand_over(author.mail("m3"))
     assert (len(author.sent()), len(author.queued())) == (2, 2)
+
+
+def test_who_is_suspended_meanwhile_sends_nothing_more(parts: GivenAccounts) -> None:
+    author = Author(parts, "suspended")
+    account = parts.accounts.find(author.principal.account_id)
+    assert account is not None
+    parts.administration.suspend(account)
+    with pytest.raises(AccountSuspendedError):
+        author.hand_over(author.mail())
+    assert author.sent() == []
 
 
 def test_who_may_not_send_or_has_no_room_hears_so_and_nothing_is_kept(parts: GivenAccounts) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.refusals import MailboxFullError, RateLimitedError, RecipientsInvalidError, SendingBlockedError
+from gateways.accounts import AccountSuspendedError
 from gateways.reception import StorageFullError
 from gateways.submission.replies import AUTHOR_NOT_OWN, SubmissionRefusedError
 from tests.gateways.submission.conftest import ANN
@@ -125,9 +126,9 @@ def test_wishes_for_notifications_travel_with_the_envelope(handing, house):
 @pytest.mark.parametrize(
     "parameter",
     [
-        *("RET=ALL", "RET", "ENVID", f"ENVID={'a' * 101}", "ENVID=a+2", "ENVID=a+0D", "ENVID=a+2b"),
-        *("HOLDFOR", "HOLDFOR=-1", "HOLDFOR=1234567890", "HOLDFOR=1.5", "HOLDUNTIL=tomorrow"),
-        *("HOLDUNTIL=2027-01-01T00:00:00", "HOLDFOR=60 HOLDUNTIL=2026-09-22T00:00:00Z", "AUTH=+1", "AUTH", "SIZE=x"),
+        *("RET=ALL", "RET", "ENVID", f"ENVID={'a' * 101}", "ENVID=a+2", "ENVID=a+0D", "ENVID=a+2b", "SIZE=x"),
+        *("HOLDFOR", "HOLDFOR=-1", "HOLDFOR=1234567890", "HOLDFOR=1.5", "HOLDUNTIL=tomorrow", "AUTH=+1", "AUTH"),
+        *("HOLDUNTIL=2027-01-01T00:00:00", "HOLDFOR=60 HOLDUNTIL=2026-09-22T00:00:00Z"),
     ],
 )
 def test_a_parameter_of_mail_that_is_none_is_refused(handing, parameter):
@@ -182,6 +183,7 @@ def test_no_message_is_held_for_longer_than_was_said(handing, hold):
         (RateLimitedError(17), "450 4.7.1 Too many messages, again in 17 s"),
         (SendingBlockedError("blocked"), "550 5.7.1 Sending from this account is blocked"),
         (MailboxFullError("full"), "452 4.2.2 Your mailbox is full: there is no room for the copy in SENT"),
+        (AccountSuspendedError("suspended"), "525 5.7.13 The account is suspended"),
         (RecipientsInvalidError("none"), "550 5.5.3 The message has no recipients, or too many"),
         (SubmissionRefusedError(AUTHOR_NOT_OWN), AUTHOR_NOT_OWN.decode().strip()),
         (StorageFullError(), "452 4.3.1 No room at present, try again later"),
