@@ -146,8 +146,11 @@ _OF_THE_DEAD = (
     " UNION SELECT domain FROM relay_schedule WHERE leased_by = ANY(%(dead)s)"
 )
 _END_LEASES = (
-    "UPDATE relay_schedule SET leased_by = NULL, due_at = %(now)s WHERE leased_by = ANY(%(dead)s)"
-    " RETURNING cardinality(in_doubt)"
+    "WITH held AS MATERIALIZED (SELECT mailbox_id, submission_id, domain, in_doubt FROM relay_schedule"
+    " WHERE leased_by = ANY(%(dead)s) ORDER BY mailbox_id, submission_id, domain FOR UPDATE),"
+    " ended AS (UPDATE relay_schedule r SET leased_by = NULL, due_at = %(now)s, in_doubt = '{}' FROM held h"
+    " WHERE r.mailbox_id = h.mailbox_id AND r.submission_id = h.submission_id AND r.domain = h.domain)"
+    " SELECT cardinality(in_doubt) FROM held"
 )
 _UNTAKEN = "UPDATE relay_domains SET taken_by = NULL, due_at = least(due_at, %s) WHERE domain = ANY(%s)"
 
