@@ -21,7 +21,8 @@ from gateways.outgoing import DueMail, OutgoingUnavailableError
 from gateways.relay.schedule import Ended, Outcome, Settled, SubmissionKey
 from infra.postgres_queue import ATTENDANCE, Connect, shown
 
-HAND = 200
+HAND = 100
+"""Mails of one destination in hands at a time: more than its connections, so that none waits for the next look."""
 DOMAINS_AT_ONCE = 64
 LEASE_MS = 2 * 3_600_000
 """Longer than any attempt takes; leases of relays that died end much sooner."""
