@@ -1,11 +1,9 @@
 """A post office with a relay, and around it a world on loopback: a DNS and other hosts' SMTP servers."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -227,9 +225,3 @@ class RelayWorld:
         left = [self.office.rows(f"SELECT count(*) FROM {table}") for table in tables]
         held = self.office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'")
         return left == [[(0,)]] * 3 and held == [(0,)]
-
-
-@contextlib.contextmanager
-def relay_world(office: PostOffice, clock: Clock, dns: ListenAddress, port: int, folder: Path) -> Iterator[RelayWorld]:
-    del folder
-    yield RelayWorld(office, clock, dns, port=port)

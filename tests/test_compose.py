@@ -59,7 +59,9 @@ def put(variable: re.Match[str]) -> str:
     return GIVEN.get(name, default) if kind == "-" else GIVEN[name]
 
 
-@pytest.mark.parametrize("name", ["migrate", "buckets", "http1", "http2", "smtp1", "smtp2", "work", "follower"])
+@pytest.mark.parametrize(
+    "name", ["migrate", "buckets", "http1", "http2", "smtp1", "smtp2", "work", "relay", "follower"]
+)
 def test_every_ledgermail_can_read_its_settings(name: str) -> None:
     trial = services("compose.yaml")[name]["environment"]
     production = trial | services("compose.production.yaml")[name]["environment"]

@@ -24,13 +24,15 @@ from gateways.relay.schedule import Outcome, Schedule, Settled, final_status
 from gateways.relay.settlement import Settlement, Tried
 from gateways.relay.settler import OUTAGE_PAUSE_S, Heard, Settler
 
-HAND = 400
-"""Mails in hand at a time."""
-CONNECTIONS = 200
+HAND = 4_000
+"""Mails in hand at a time, as references: many destinations may hang, and others still have their turn."""
+CONNECTIONS = 500
 MEMORY_BYTES = 256 * 2**20
 COPIES = 3
 """How many times a message's octets are held while it is on its way."""
 POLL_S = 0.5
+GATHER_S = 0.05
+"""Between two looks while mail is under way: each costs a round trip, and hands are free again in between."""
 PUT_OFF_MS = 600_000
 PUT_OFF = "451 4.3.0 the message cannot be read here at present"
 _log = logging.getLogger(__name__)
@@ -104,12 +106,19 @@ class Relay:
                 _log.warning("relay: what is due cannot be taken: %s", outage)
                 await _either(stop, OUTAGE_PAUSE_S)
                 continue
-            if not taken:
-                await _either(stop, POLL_S)
+            await self._rest(stop, taken)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
                 await self._until_nothing_is_in_hand()
         await self.close()
+
+    async def _rest(self, stop: asyncio.Event, taken: int) -> None:
+        """Until something may be there to be taken: at once while there is more, soon when hands get free."""
+        if not taken:
+            self._room.clear()
+            await _either(self._room if self._in_hand else stop, POLL_S)
+        if self._in_hand:
+            await _either(stop, GATHER_S)
 
     async def run_due(self) -> int:
         """Relay what is due, once, to its end; how many mails that were."""

@@ -11,8 +11,9 @@ from gateways.relay.patience import Patience
 from gateways.relay.replies import Reply
 
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_XTEXT = re.compile(r"[!-~]{1,500}")
+"""What can stand in a parameter (RFC 3461 section 4); anything else is left out."""
 MAX_KEYWORDS = 64
-SOFT_REFUSAL = "421", "450", "451"
 END_OF_DATA = b".\r\n"
 
 
@@ -241,15 +242,15 @@ class Session:
         if mail.needs_smtputf8:
             words.append("SMTPUTF8")
         if self.offers("DSN"):
-            words += [f"RET={mail.ret}"] if mail.ret else []
-            words += [f"ENVID={mail.envid}"] if mail.envid else []
+            words += [f"RET={mail.ret}"] if mail.ret in ("FULL", "HDRS") else []
+            words += [f"ENVID={mail.envid}"] if mail.envid and _XTEXT.fullmatch(mail.envid) else []
         return _line(words)
 
     def _recipient_line(self, wanted: Wanted) -> bytes:
         words = [f"RCPT TO:<{wanted.path}>"]
         if self.offers("DSN"):
             words += [f"NOTIFY={','.join(wanted.notify)}"] if wanted.notify else []
-            words += [f"ORCPT={wanted.orcpt}"] if wanted.orcpt else []
+            words += [f"ORCPT={wanted.orcpt}"] if wanted.orcpt and _XTEXT.fullmatch(wanted.orcpt) else []
         return _line(words)
 
 

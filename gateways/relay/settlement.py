@@ -87,12 +87,12 @@ class Settlement:
 
     def _with_times(self, tried: Tried, now: int) -> Tried:
         """Those deferred for the last time bounce; the others have their next time."""
-        if not tried.is_over or tried.due_again_at is not None:
+        if not tried.is_over:
             return tried
         parcel = tried.parcel
         again = self._retries.next_at(attempt=parcel.due.attempt, queued_at=parcel.queued_at, now_ms=now)
         if again is not None:
-            return msgspec.structs.replace(tried, due_again_at=again)
+            return msgspec.structs.replace(tried, due_again_at=tried.due_again_at or again)
         outcomes = tuple(self._given_up(one) if one.status == "deferred" else one for one in tried.outcomes)
         return msgspec.structs.replace(tried, outcomes=outcomes, due_again_at=now)
 

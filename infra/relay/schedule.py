@@ -21,7 +21,8 @@ from gateways.outgoing import DueMail, OutgoingUnavailableError
 from gateways.relay.schedule import Ended, Outcome, Settled, SubmissionKey
 from infra.postgres_queue import ATTENDANCE, Connect, shown
 
-HAND = 200
+HAND = 100
+"""Mails of one destination in hands at a time: more than its connections, so that none waits for the next look."""
 DOMAINS_AT_ONCE = 64
 LEASE_MS = 2 * 3_600_000
 """Longer than any attempt takes; leases of relays that died end much sooner."""
@@ -146,8 +147,11 @@ _OF_THE_DEAD = (
     " UNION SELECT domain FROM relay_schedule WHERE leased_by = ANY(%(dead)s)"
 )
 _END_LEASES = (
-    "UPDATE relay_schedule SET leased_by = NULL, due_at = %(now)s WHERE leased_by = ANY(%(dead)s)"
-    " RETURNING cardinality(in_doubt)"
+    "WITH held AS MATERIALIZED (SELECT mailbox_id, submission_id, domain, in_doubt FROM relay_schedule"
+    " WHERE leased_by = ANY(%(dead)s) ORDER BY mailbox_id, submission_id, domain FOR UPDATE),"
+    " ended AS (UPDATE relay_schedule r SET leased_by = NULL, due_at = %(now)s, in_doubt = '{}' FROM held h"
+    " WHERE r.mailbox_id = h.mailbox_id AND r.submission_id = h.submission_id AND r.domain = h.domain)"
+    " SELECT cardinality(in_doubt) FROM held"
 )
 _UNTAKEN = "UPDATE relay_domains SET taken_by = NULL, due_at = least(due_at, %s) WHERE domain = ANY(%s)"
 

@@ -158,7 +158,7 @@ def test_a_draft_is_sent_once_and_arrives(house: House, ann: Person, bob: Person
     assert b"dora@" not in bob.http.get(f"/v1/messages/{arrived['id']}/raw").content
     assert b"\r\nBcc:" in ann.http.get(f"/v1/messages/{sent['message_id']}/raw").content
     statuses = [one["status"] for one in ann.get(f"/v1/submissions/{sent['submission_id']}")["recipients"]]
-    assert statuses == ["delivered", "deferred"]
+    assert statuses == ["delivered", "queued"]
     assert ann.refused("POST", f"/v1/submissions/{sent['submission_id']}/undo") == (409, "already_sent")
 
 

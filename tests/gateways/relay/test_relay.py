@@ -335,7 +335,7 @@ def test_what_an_erased_mailbox_sent_goes_nowhere(world: RelayWorld, sink: Sink)
     from domain.decisions import EraseMailbox
 
     world.submit("zoe@far.test")
-    world.office.lane.run(EraseMailbox(mailbox_id=MailboxId("m2"), command_id="erase"))
+    world.office.lane.run(EraseMailbox(mailbox_id=MailboxId("m2"), command_id="erase", why="asked"))
     world.run()
     assert sink.taken == []
     assert world.office.rows("SELECT count(*) FROM relay_schedule") == [(0,)]
