@@ -37,7 +37,7 @@ from domain.times import rfc3339
 from tests.domain.decided_mailbox import DAY_MS, NOW_MS, DecidedMailbox, composed
 from tests.domain.test_decisions_laws import tables_of
 
-NO_LIMIT = {"per_minute": 10_000, "per_day": 10_000}
+NO_LIMIT = {"per_minute": 10_000, "per_day": 10_000, "volume_from": 100}
 
 
 @pytest.fixture
@@ -247,6 +247,11 @@ def test_ten_times_the_usual_volume_must_sign_in_again(mailbox: DecidedMailbox) 
     assert send_many(mailbox, 1)[-1] == "SignInDemanded"
     with pytest.raises(refusals.SignInRequiredError):
         send_many(mailbox, 1)
+
+
+def test_where_volume_is_not_watched_nobody_is_asked(mailbox: DecidedMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NO_LIMIT, "volume_from", 0)
+    assert "SignInDemanded" not in send_many(mailbox, 110)
 
 
 def sign_in(mailbox: DecidedMailbox, protocol: str) -> None:
