@@ -159,6 +159,18 @@ def test_a_redacted_recipient_bounces_without_a_name(mailbox: DecidedMailbox) ->
     assert kinds(bounce(mailbox, submission_id)) == ["RecipientReported"]
 
 
+@pytest.mark.parametrize("address", ["\0@example.com", "x" * 100_000])
+def test_what_is_no_address_is_suppressed_under_a_name_that_can_be_stored(
+    mailbox: DecidedMailbox, address: str
+) -> None:
+    submission_id = send(mailbox)
+    mailbox.rows.submissions[submission_id].recipients[0].address = address
+    suppressed = bounce(mailbox, submission_id)[-1]
+    assert isinstance(suppressed, AddressSuppressed)
+    assert "\0" not in suppressed.address
+    assert len(suppressed.address) <= 320
+
+
 def test_what_never_left_cannot_come_back(mailbox: DecidedMailbox) -> None:
     fields = {"mail_from": "ann@example.org", "send_at_ms": NOW_MS, "undo_until_ms": NOW_MS + 1, "stream": "personal"}
     to = (SubmissionRecipient("bob@example.com"),)
