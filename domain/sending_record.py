@@ -15,8 +15,6 @@ COMPLAINTS_FROM_RECIPIENTS = 1_000
 """Below so many recipients a share says nothing."""
 
 VOLUME_FACTOR = 10
-USUAL_AT_LEAST = 10
-"""Messages a day that anybody may be used to: nobody is asked for less than ten times as many."""
 LOOKED_AT_EVERY = 10
 """Volume is looked at with every tenth message of a day, for the look costs reading a week."""
 
@@ -49,12 +47,12 @@ def record_of(tallies: Iterable[Tally], *, since_ms: int, now_ms: int) -> Sendin
     )
 
 
-def is_unusual(sent_at: Sequence[int], *, now_ms: int) -> bool:
-    """Whether as many messages left in the day that ends now as ten usual days hold; `sent_at` is of the last week.
+def is_unusual(sent_at: Sequence[int], *, now_ms: int, from_messages: int) -> bool:
+    """Whether as many messages left in the day that ends now as ten usual days hold, and at least `from_messages`.
 
-    What is usual is the mean of the six days before.
+    `sent_at` is of the last week; what is usual is the mean of the six days before.
     """
     today = sum(now_ms - DAY_MS < moment for moment in sent_at)
     days_before = RECORD_MS // DAY_MS - 1
-    usual = max(USUAL_AT_LEAST, sum(now_ms - RECORD_MS < moment <= now_ms - DAY_MS for moment in sent_at) / days_before)
-    return today >= VOLUME_FACTOR * usual
+    usual = sum(now_ms - RECORD_MS < moment <= now_ms - DAY_MS for moment in sent_at) / days_before
+    return today >= max(from_messages, VOLUME_FACTOR * usual)

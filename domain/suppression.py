@@ -4,6 +4,10 @@ KIND = "suppression"
 """The kind of document that an entry is; its id is the address as `suppressed_form` has it."""
 
 
+MAX_CHARS = 320
+"""Longer than any address that mail can be sent to (RFC 5321 section 4.5.3.1)."""
+
+
 def suppressed_form(address: str) -> str:
     """The spelling under which an address stands on the list: nobody's mailbox differs from another's by case alone."""
-    return address.strip().lower()
+    return address.strip().lower().replace("\0", "\ufffd")[:MAX_CHARS]

@@ -137,6 +137,7 @@ def _values(settings: Settings, secret: bytes) -> HttpSettings:
         undo_seconds=settings.undo_seconds,
         messages_per_minute=settings.messages_per_minute,
         messages_per_day=settings.messages_per_day,
+        volume_from=settings.volume_from,
         max_message_bytes=settings.max_message_bytes,
         max_attachment_bytes=settings.max_attachment_bytes,
         account_requests_per_s=settings.account_requests_per_second,

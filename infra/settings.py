@@ -445,6 +445,12 @@ class Settings:
     undo_seconds: int = _count("UNDO_SECONDS", 10, "Seconds within which sending can be undone.", least=0, most=3600)
     messages_per_minute: int = _count("MESSAGES_PER_MINUTE", 25, "Messages an account may send in a minute.")
     messages_per_day: int = _count("MESSAGES_PER_DAY", 500, "Messages an account may send in 24 hours.")
+    volume_from: int = _count(
+        "VOLUME_FROM",
+        100,
+        "Messages in 24 hours from which on ten times an account's usual volume asks for a new sign-in; 0: never.",
+        least=0,
+    )
     quota_bytes: int = _count("QUOTA_BYTES", 15 * GIB, "Bytes that a mailbox may hold.", least=MIB)
     trash_days: int = _count("TRASH_DAYS", 30, "Days after which messages leave TRASH and SPAM for good.", most=36500)
     blob_grace_hours: int = _count(

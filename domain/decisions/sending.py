@@ -32,7 +32,7 @@ from domain.refusals import (
 )
 from domain.rows import MessageRow, Needs, SubmissionRow
 from domain.sending_limits import SendingLimits, require_allowed
-from domain.sending_record import LOOKED_AT_EVERY, USUAL_AT_LEAST, VOLUME_FACTOR, is_unusual
+from domain.sending_record import LOOKED_AT_EVERY, is_unusual
 from domain.times import DAY_MS, rfc3339
 
 MAX_RECIPIENTS = 1000
@@ -56,6 +56,8 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
     per_day: int = 500
     ret: str | None = None
     envid: str | None = None
+    volume_from: int = 0
+    """Messages of a day from which on ten times the usual volume demands a new sign-in; 0: never."""
 
     def needs(self) -> Needs:
         """What was sent lately, the identity, the labels that a sent message leaves and enters."""
@@ -111,7 +113,7 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
             PutInOutbox(submission_id, due_at=max(self.send_at_ms, self.undo_until_ms)),
             HoldBlobs(outbox_holder(submission_id), blobs),
         )
-        _watch_volume(appending)
+        _watch_volume(appending, from_messages=self.volume_from)
         return {"submission_id": submission_id, "message_id": message_id, "undo_until": undo_until}
 
 
@@ -209,14 +211,15 @@ def known_submission(appending: Appending, submission_id: SubmissionId) -> Submi
     return row
 
 
-def _watch_volume(appending: Appending) -> None:
+def _watch_volume(appending: Appending, *, from_messages: int) -> None:
     """`SignInDemanded`, once a day at most, where with the message just queued ten usual days' worth left in one."""
     now_ms = appending.context.now_ms
     today = 1 + sum(queued_at > now_ms - DAY_MS for queued_at, _ in appending.rows.sent_recipients())
-    if today < VOLUME_FACTOR * USUAL_AT_LEAST or today % LOOKED_AT_EVERY:
+    if not from_messages or today < from_messages or today % LOOKED_AT_EVERY:
         return
     sent_at = [one.queued_at for one in appending.rows.sending_record().values()]
-    if is_unusual([*sent_at, now_ms], now_ms=now_ms) and not _was_asked_lately(appending, now_ms):
+    is_too_much = is_unusual([*sent_at, now_ms], now_ms=now_ms, from_messages=from_messages)
+    if is_too_much and not _was_asked_lately(appending, now_ms):
         appending.add(SignInDemanded(why=f"{today} messages in a day, ten times what is usual"))
 
 

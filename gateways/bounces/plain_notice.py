@@ -49,6 +49,11 @@ _FAILURE = re.compile(
     r"did not reach|full|quota|problem|disabled|doesn't (?:accept|exist|have)|invalid|gave up|expired|timed out|loop",
     re.IGNORECASE,
 )
+_NOT_DELIVERED = re.compile(
+    r"(?:could|can|was) ?n[o']t be delivered|was not delivered|undeliverable|delivery (?:has )?failed|"
+    r"no such user here|did not reach the following",
+    re.IGNORECASE,
+)
 _DELAY = re.compile(
     r"warning message only|do not need to resend|will (?:be retried|keep trying|continue|retry|try again)|"
     r"has been delayed|(?:not|hasn't) (?:yet |been )+(?:been )?delivered|still (?:being|trying|in the)|"
@@ -62,6 +67,11 @@ _FINAL = re.compile(
 )
 
 
+def speaks_of_failure(words: str) -> bool:
+    """Whether words say outright that a message was not delivered, whoever says so."""
+    return _NOT_DELIVERED.search(words) is not None
+
+
 def own_words(text: str) -> str:
     """The text as far as it is the reporter's: without the copy of the original behind it."""
     text = text[:MAX_CHARS]
@@ -70,13 +80,16 @@ def own_words(text: str) -> str:
 
 
 def told_in(text: str, *, subject: str, named: Sequence[str], original: Sequence[str]) -> list[Told]:
-    """What the words of a report tell. `named` are recipients that its header names, `original` those of the message
-    that it quotes, for a report that names none itself; nothing where it tells of no failure."""
+    """What the words of a mail system tell; nothing where they tell of no failure.
+
+    `named` are recipients that its header names, `original` those of the message that it quotes, for a report that
+    names none itself. Where nobody is named at all it tells of one recipient without a name.
+    """
     words = own_words(text)
     if not named and not _FAILURE.search(f"{subject} {words}"):
         return []
     lines = words.split("\n")[:MAX_LINES]
-    recipients = _distinct(named) or _recipients(lines) or _distinct(original)[:1]
+    recipients = _distinct(named) or _recipients(lines) or _distinct(original)[:1] or [""]
     about = _about(lines, recipients)
     action = _action(f"{subject}\n{words}")
     return [_told(one, about.get(one.lower(), ""), whole=f"{subject}\n{words}", action=action) for one in recipients]

@@ -1,7 +1,8 @@
 """Reads an arriving report, whatever it is: bounded in size, count and depth, never raising.
 
-First what machines write for machines: a complaint (RFC 5965), a delivery status (RFC 3464), a service's JSON. Then an
-automatic reply (RFC 3834), by its header. Then the words that are for people (`plain_notice`).
+First what machines write for machines: a complaint (RFC 5965), a delivery status (RFC 3464), a service's JSON. Then,
+where a mail system speaks, the words that are for people (`plain_notice`). What else says that a machine sent it is an
+answer (RFC 3834), and not taken for a report whatever its words are.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateways.bounces import feedback, plain_notice, service_notice, status_fields
-from gateways.bounces.reply import is_automatic_reply
+from gateways.bounces.reply import is_automatic_reply, is_from_a_machine, is_notice
 from gateways.bounces.report import Report, Told
 from gateways.bounces.status_fields import address_in
 from gateways.mime.addresses import addresses as addresses_in
@@ -19,7 +20,7 @@ from gateways.mime.header_fields import Fields, fields_of
 from gateways.mime.html_text import html_to_text
 from gateways.mime.reading import part_text
 from gateways.mime.splitter import split_message
-from gateways.mime.structure import Part
+from gateways.mime.structure import HeaderSummary, Part
 from gateways.mime.summary import summary_of
 
 MAX_BYTES = 1 << 20
@@ -52,20 +53,24 @@ def read_report(raw: bytes) -> Report:
     leaves = _leaves(structure)
     words = _words(data, leaves)
     quoted = _quoted(data, leaves, words)
-    about = {"return_paths": quoted.return_paths, "message_id": quoted.message_id}
-    complaint = _complaint(data, leaves, quoted)
-    if complaint is not None:
-        return complaint
-    notice = service_notice.notice_in(words)
-    if notice is not None:
-        return notice
-    told = _statuses(data, leaves, words)
-    if not told and is_automatic_reply(fields, summary.subject):
-        sender = summary.from_[0].address if summary.from_ else ""
-        told = [Told(recipient=sender, action="replied", kind="soft")]
-    if not told:
-        told = plain_notice.told_in(words, subject=summary.subject, named=_named(fields), original=quoted.recipients)
-    return Report(told=tuple(told), **about)  # type: ignore[arg-type]
+    special = _complaint(data, leaves, quoted) or service_notice.notice_in(words)
+    if special is not None:
+        return special
+    told = _statuses(data, leaves, words) or _in_words(fields, summary, words, quoted)
+    return Report(told=tuple(told), return_paths=quoted.return_paths, message_id=quoted.message_id)
+
+
+def _in_words(fields: Fields, summary: HeaderSummary, words: str, quoted: _Quoted) -> list[Told]:
+    """What a mail system tells in words, or that a machine answers; nothing of what a person wrote."""
+    if not is_automatic_reply(fields, summary.subject):
+        speaks = is_notice(fields, summary.subject) or plain_notice.speaks_of_failure(plain_notice.own_words(words))
+        if speaks:
+            named = _named(fields)
+            return plain_notice.told_in(words, subject=summary.subject, named=named, original=quoted.recipients)
+        if not is_from_a_machine(fields):
+            return []
+    sender = summary.from_[0].address if summary.from_ else ""
+    return [Told(recipient=sender, action="replied", kind="soft")]
 
 
 def _leaves(root: Part) -> list[Part]:

@@ -1,4 +1,5 @@
-"""Whether a message is an answer that somebody's mail server gave by itself: out of office, received, on holiday."""
+"""Who is speaking, by a message's header: a mail system of a message that did not arrive, or somebody's server with an
+answer of its own (out of office, received, on holiday). Neither is known by its words, which may be about anything."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,31 @@ _REPLY_FIELDS = frozenset(
         b"x-ms-exchange-inbox-rules-loop",
     }
 )
-_ROBOTS = re.compile(rb"mailer-daemon|mail delivery|postmaster|mail system|<>", re.IGNORECASE)
+_ROBOTS = re.compile(
+    rb"mailer-?daemon|\bmdaemon@|mail ?delivery|post_?master|mail ?system|maildaemon|system administrator|"
+    rb"mail administrator|delivery[ -](?:sub)?system|<>",
+    re.IGNORECASE,
+)
+_NOTICE = re.compile(
+    r"undeliver|non.?deliver|deliver\w* (?:status|fail|report|problem|error|notif|has|incomplete)|(?:mail|message) "
+    r"(?:delivery|not|could|status|failure|error|undeliver|system)|return(?:ed|ing) (?:mail|message|to sender)|"
+    r"fail(?:ure|ed) (?:notice|mail|deliver|message|to)|delivery|bounce|not (?:be )?deliver|nameserver error|"
+    r"loop alert|nicht zustellbar|unzustellbar|non remis|non distribu|no entregad|devuelt|mancat[ao] consegna|"
+    r"rejected|user unknown|недостав|не доставлено|退信|配信",
+    re.IGNORECASE,
+)
+
+
+def is_notice(fields: Mapping[bytes, Sequence[bytes]], subject: str) -> bool:
+    """Whether a mail system speaks, or the subject is that of a message that did not arrive."""
+    is_robot = _ROBOTS.search(b" ".join(fields.get(b"from", ()))) is not None
+    return is_robot or b"x-failed-recipients" in fields or _NOTICE.search(subject) is not None
+
+
+def is_from_a_machine(fields: Mapping[bytes, Sequence[bytes]]) -> bool:
+    """What Auto-Submitted says: anything but "no" (RFC 3834 section 5)."""
+    said = b" ".join(fields.get(b"auto-submitted", ())).split(b";")[0].strip().lower()
+    return said not in (b"", b"no")
 
 
 def is_automatic_reply(fields: Mapping[bytes, Sequence[bytes]], subject: str) -> bool:

@@ -23,6 +23,7 @@ from gateways.bounces.report import Report, Told
 from gateways.bounces.return_path import Returned
 from gateways.delivery.jobs import Job
 from gateways.delivery.late_bounce import LateBounce, LateBounces
+from gateways.delivery.own_mail import one_line
 from gateways.delivery.routes import ReturnAddresses
 
 _WHO = Who(actor="system", protocol="smtp")
@@ -78,13 +79,12 @@ class Returns:
         if told.action == "replied":
             return Taken(job, index, to=returned.mailbox_id)
         if told.action == "complained":
-            return Taken(job, index, told=self._appender.submit(_complaint(returned, report)), returned=returned)
+            return Taken(job, index, told=self._appender.submit(_complaint(returned, report)))
         bounce = _bounce(returned, told)
         return Taken(
             job,
             index,
             told=self._appender.submit(bounce),
-            returned=returned,
             late=lambda at: self._late(bounce, at, told),
         )
 
@@ -106,15 +106,15 @@ class Returns:
 
 
 class Taken(msgspec.Struct, eq=False):
-    """One recipient of a record that brought something back: what is done with it, in the order of the fields."""
+    """One recipient of a record that brought something back, and what is done with it."""
 
     job: Job
     index: int
     to: MailboxId | None = None
     """The mailbox that gets the message itself."""
     is_unmatched: bool = False
+    """The operator does."""
     told: "Future[Outcome] | None" = None
-    returned: Returned | None = None
     late: Callable[[str | None], None] | None = None
 
     def finish(self) -> None:
@@ -168,7 +168,7 @@ def _bounce(returned: Returned, told: Told) -> ReportBounce:
         submission_id=returned.submission_id,
         recipient=returned.place,
         feedback=told.kind,
-        last_reply=told.diagnostic,
+        last_reply=one_line(told.diagnostic),
     )
 
 
@@ -179,5 +179,5 @@ def _complaint(returned: Returned, report: Report) -> ReportComplaint:
         who=_WHO,
         submission_id=returned.submission_id,
         recipient=returned.place,
-        feedback_type=report.feedback_type,
+        feedback_type=one_line(report.feedback_type),
     )

@@ -147,6 +147,7 @@ class HttpSettings:
     undo_seconds: int = 10
     messages_per_minute: int = 25
     messages_per_day: int = 500
+    volume_from: int = 100
     max_message_bytes: int = 36 * MIB
     max_attachment_bytes: int = 25 * MIB
     account_requests_per_s: int = 50

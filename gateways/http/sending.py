@@ -120,6 +120,7 @@ def _handed_over(call: Call[Any, Any], wording: Wording | None, times: dict[str,
         "undo_until_ms": times["undo_until_ms"],
         "per_minute": settings.messages_per_minute,
         "per_day": settings.messages_per_day,
+        "volume_from": settings.volume_from,
     }
 
 

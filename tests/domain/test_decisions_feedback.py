@@ -37,7 +37,7 @@ from domain.times import rfc3339
 from tests.domain.decided_mailbox import DAY_MS, NOW_MS, DecidedMailbox, composed
 from tests.domain.test_decisions_laws import tables_of
 
-NO_LIMIT = {"per_minute": 10_000, "per_day": 10_000}
+NO_LIMIT = {"per_minute": 10_000, "per_day": 10_000, "volume_from": 100}
 
 
 @pytest.fixture
@@ -159,6 +159,18 @@ def test_a_redacted_recipient_bounces_without_a_name(mailbox: DecidedMailbox) ->
     assert kinds(bounce(mailbox, submission_id)) == ["RecipientReported"]
 
 
+@pytest.mark.parametrize("address", ["\0@example.com", "x" * 100_000])
+def test_what_is_no_address_is_suppressed_under_a_name_that_can_be_stored(
+    mailbox: DecidedMailbox, address: str
+) -> None:
+    submission_id = send(mailbox)
+    mailbox.rows.submissions[submission_id].recipients[0].address = address
+    suppressed = bounce(mailbox, submission_id)[-1]
+    assert isinstance(suppressed, AddressSuppressed)
+    assert "\0" not in suppressed.address
+    assert len(suppressed.address) <= 320
+
+
 def test_what_never_left_cannot_come_back(mailbox: DecidedMailbox) -> None:
     fields = {"mail_from": "ann@example.org", "send_at_ms": NOW_MS, "undo_until_ms": NOW_MS + 1, "stream": "personal"}
     to = (SubmissionRecipient("bob@example.com"),)
@@ -247,6 +259,11 @@ def test_ten_times_the_usual_volume_must_sign_in_again(mailbox: DecidedMailbox) 
     assert send_many(mailbox, 1)[-1] == "SignInDemanded"
     with pytest.raises(refusals.SignInRequiredError):
         send_many(mailbox, 1)
+
+
+def test_where_volume_is_not_watched_nobody_is_asked(mailbox: DecidedMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NO_LIMIT, "volume_from", 0)
+    assert "SignInDemanded" not in send_many(mailbox, 110)
 
 
 def sign_in(mailbox: DecidedMailbox, protocol: str) -> None:

@@ -28,6 +28,7 @@ ROOMY = {
     "LEDGERMAIL_ADDRESS_REQUESTS_PER_SECOND": "100000",
     "LEDGERMAIL_MESSAGES_PER_MINUTE": "100000",
     "LEDGERMAIL_MESSAGES_PER_DAY": "100000",
+    "LEDGERMAIL_VOLUME_FROM": "0",
     "LEDGERMAIL_UNDO_SECONDS": "0",
 }
 """Limits that a test's crowd on one address would meet."""

@@ -42,7 +42,15 @@ const LINES = {
   SubmissionQueued: ({ recipient_count: count }) => `Handed over for sending to ${plural(count, "recipient")}`,
   SubmissionUndone: () => "Sending undone, the draft is back",
   SubmissionRejected: ({ reason }) => `Sending refused: ${reason}`,
-  RecipientReported: ({ status, address, recipient }) => `${capital(status)}: ${address || `recipient ${recipient + 1}`}`,
+  RecipientReported: ({ status, feedback, address, recipient }) =>
+    `${feedback === "complaint" ? "Complained of" : capital(status)}: ${address || `recipient ${recipient + 1}`}`,
+  AddressSuppressed: ({ address, why }) =>
+    `Nothing more is sent to ${address}: ${why === "complaint" ? "a complaint came back" : "it takes no mail"}`,
+  SuppressionLifted: ({ address }) => `Mail to ${address} leaves again`,
+  SendingRestricted: ({ blocked, why }) => `Sending is ${blocked ? "blocked" : "slowed to half"}: ${why}`,
+  SenderFlagged: ({ why }) => `The operator looks at what is sent: ${why}`,
+  SignInDemanded: ({ why }) => `Sign in again to send on: ${why}`,
+  SendingAllowed: () => "Sending is free again",
   SignedIn: ({ address, protocol, client }) => `Signed in from ${address || "here"} with ${clientName(client) || protocol || "a client"}`,
   PasswordChanged: ({ by }) => `Password changed by ${by || "its owner"}`,
   QuotaWarned: ({ level }) => `The mailbox is ${level} % full`,

@@ -149,6 +149,18 @@ def test_an_automatic_reply_is_no_bounce(header: str) -> None:
     ]
 
 
+def test_what_a_machine_writes_about_failures_is_no_bounce_unless_a_mail_system_writes_it() -> None:
+    words = "We received your request about the error in your mailbox is full. Write to help@example.net if it fails."
+    header = "From: Help <help@example.net>\r\nAuto-Submitted: auto-generated\r\nSubject: [Ticket 17] Hello"
+    assert told(notice(words, header=header)) == [("help@example.net", "replied", "soft", "")]
+    by_hand = "From: Help <help@example.net>\r\nSubject: [Ticket 17] Hello"
+    assert told(notice(words, header=by_hand)) == []
+
+
+def test_a_failure_that_names_nobody_tells_of_somebody() -> None:
+    assert told(notice("Your mail was not delivered: no such user here.")) == [("", "failed", "hard", "")]
+
+
 def test_a_mail_systems_own_notice_is_no_automatic_reply_whatever_it_says() -> None:
     header = "From: Mail Delivery System <mailer-daemon@example.net>\r\nAuto-Submitted: auto-replied\r\nSubject: x"
     assert told(notice("bob@example.net: user unknown", header=header))[0][1:3] == ("failed", "hard")
