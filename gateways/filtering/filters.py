@@ -16,6 +16,7 @@ from gateways.delivery.placing import placement
 from gateways.delivery.quota_notice import SOURCE as NOTICE
 from gateways.filtering.deciding import decided, placed
 from gateways.filtering.forwarded import Forwarding, forwarded, is_loop
+from gateways.filtering.noted import Noted
 from gateways.filtering.notice import RuleNotices
 from gateways.filtering.outgoing import Outgoing
 from gateways.filtering.owner_rules import OwnerRules, RuleBook
@@ -26,17 +27,6 @@ from gateways.mime.holes import storable
 from gateways.queue import Queue, QueueRecord
 from gateways.sieve.message import Mailbox, MailEnvelope, Message
 from gateways.sieve.outcome import Outcome
-
-
-class Noted(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is recorded of it with the delivery. `loop`: it was to be forwarded, but has been here before."""
-
-    discarded: bool = False
-    rejected: str = ""
-    forwarded: tuple[str, ...] = ()
-    answered: bool = False
-    loop: bool = False
-    error: str = ""
 
 
 class Filters:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from domain.ids import MailboxId
+from gateways.filtering.noted import Noted
 from gateways.http.downloads import INLINE_TYPES, disposition, download, safe_type
 from gateways.http.operations import Answer, Call, Id, Operation, Read
 from gateways.http.problems import ProblemError
@@ -48,9 +49,14 @@ def open_message(call: Call[OpenQuery, None]) -> Answer:
         authentication=_authentication(None if server is None else server.screening),
         spam_score=None,
         blocked_remote=body.blocked_remote,
+        filtered=_noted(None if server is None else server.filtering),
     )
     summary = msgspec.json.decode(summary_json(mail.row), type=dict[str, Any])
     return Answer(msgspec.json.encode(summary | msgspec.structs.asdict(opened)))
+
+
+def _noted(filtering: msgspec.Raw | None) -> Noted | None:
+    return None if filtering is None else msgspec.json.decode(filtering, type=Noted | None)
 
 
 def raw_message(call: Call[Read, None]) -> Answer:

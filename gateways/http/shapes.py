@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from domain.events import AttachmentSummary, Mailaddress
+from gateways.filtering.noted import Noted
 
 
 class MessageSummary(msgspec.Struct, kw_only=True):
@@ -75,6 +76,8 @@ class MessageOpened(msgspec.Struct, kw_only=True):
     authentication: Authentication
     spam_score: float | None
     blocked_remote: bool
+    filtered: Noted | None = None
+    """What the owner's rules did beyond labels and keywords; null where that was nothing."""
 
 
 class MessageShown(MessageSummary, kw_only=True):
@@ -87,6 +90,7 @@ class MessageShown(MessageSummary, kw_only=True):
     authentication: Authentication
     spam_score: float | None
     blocked_remote: bool
+    filtered: Noted | None = None
 
 
 class Count(msgspec.Struct):

@@ -1,7 +1,8 @@
 """What a script does to the header (RFC 5293): later tests see it, and what it added stands in front of the message.
 
 The stored message stays as it arrived, byte for byte: a field that a script deletes is gone for the rest of the script
-only. Fields that tell where a message has been cannot be changed by anybody (section 6).
+only. Fields that tell where a message has been cannot be changed by anybody (section 6), nor who wrote it to whom, what
+it answers and how it is to be read: a copy that is forwarded would say it in another's name.
 """
 
 import re
@@ -14,7 +15,8 @@ from gateways.sieve.outcome import MAX_ADDED_FIELDS, RuleError
 
 MAX_VALUE_CHARS = 2_000
 _PROTECTED = re.compile(
-    r"received|auto-submitted|delivered-to|return-path|authentication-results|arc-.*|dkim-signature|resent-.*"
+    r"received.*|auto-submitted|delivered-to|return-path|authentication-results|arc-.*|dkim-signature|resent-.*"
+    r"|from|sender|reply-to|to|cc|bcc|date|message-id|in-reply-to|references|mime-version|content-.*|list-.*"
 )
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
