@@ -16,6 +16,7 @@ from gateways.envelope import Recipient
 from gateways.mime.header_fields import body_offset
 from gateways.mime.holes import HoleError, is_packed, unpack
 from gateways.queue import Queue, QueueRecord
+from gateways.srs import Srs
 
 MAX_QUOTED_HEADER_BYTES = 64 * 1024
 UNKNOWN_MAILBOX = "550 5.1.1 no such mailbox here"
@@ -37,11 +38,14 @@ class Bounce(msgspec.Struct, frozen=True):
 class Notifications:
     """Puts notifications into the queue."""
 
-    def __init__(self, *, queue: Queue, blobs: Blobs, hostname: str, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, *, queue: Queue, blobs: Blobs, hostname: str, clock_ms: Callable[[], int], srs: Srs | None = None
+    ) -> None:
         self._queue = queue
         self._blobs = blobs
         self._hostname = hostname
         self._clock_ms = clock_ms
+        self._srs = srs
 
     def tell(self, record: QueueRecord, bounces: Sequence[Bounce]) -> None:
         """Tell the sender of these recipients, who will not get the message. Safe to repeat."""
@@ -49,6 +53,9 @@ class Notifications:
         due = [b for b in bounces if "NEVER" not in envelope.recipients[b.recipient].notify]
         if not due or not envelope.reverse_path:
             return
+        if self._srs is not None:  # of what was forwarded from here, whoever sent it is told
+            envelope = msgspec.structs.replace(envelope, reverse_path=self._srs.told(envelope.reverse_path))
+            record = msgspec.structs.replace(record, envelope=envelope)
         now_ms = self._clock_ms()
         acceptance_id = _derived_id(record, due)
         raw = self._written(record, due, acceptance_id=acceptance_id, now_ms=now_ms)

@@ -10,6 +10,7 @@ from domain.automatic_mail import MAX_PER_MAIL, AutomaticMail
 from domain.ids import MailboxId
 from gateways.blobs import Blobs, mail_blob_name
 from gateways.delivery.filtered import NOTHING_NOTED, Filtered
+from gateways.delivery.incoming import clean
 from gateways.delivery.opened import OpenedMail
 from gateways.delivery.own_mail import derived_id
 from gateways.delivery.placing import placement
@@ -82,9 +83,22 @@ class Filters:
             size_bytes=mail.content_bytes,
         )
         outcome = decided(rules, message, received_at=envelope.received_at)
-        if outcome.error:
-            self._notices.tell(mailbox_id, rules, outcome.error)
-        return _Delivery(record, mail, message, rules, outcome, self._forwarding).filtered(self._stored, mailbox_id)
+        made, mails = self._made(_Delivery(record, mail, message, rules, outcome, self._forwarding), mailbox_id)
+        if made.error:
+            self._notices.tell(mailbox_id, rules, made.error)
+        return msgspec.structs.replace(
+            made.filtered, automatic=tuple(self._stored(record, mailbox_id, one) for one in mails)
+        )
+
+    @staticmethod
+    def _made(delivery: "_Delivery", mailbox_id: MailboxId) -> "tuple[_Made, list[Outgoing]]":
+        """What is recorded, and the mails to send; a fault of ours in writing them keeps the message, as one of the
+        rules does."""
+        try:
+            return delivery.made(mailbox_id)
+        except Exception as error:  # noqa: BLE001 - rules never hold mail up: told to the owner
+            failed = Outcome(error=f"what the rules send cannot be written: {type(error).__name__}")
+            return _recorded(failed, is_loop_here=False, added=b""), []
 
     def _stored(self, record: QueueRecord, mailbox_id: MailboxId, mail: Outgoing) -> AutomaticMail:
         """The mail with its object put under a name that follows from what it is and says."""
@@ -101,6 +115,7 @@ class Filters:
             size_bytes=len(mail.raw),
             reply_key=mail.reply_key,
             within_ms=mail.within_ms,
+            tells_sender=mail.tells_sender,
         )
 
 
@@ -123,9 +138,8 @@ class _Delivery:
         self._outcome = outcome
         self._forwarding = forwarding
 
-    def filtered(
-        self, store: Callable[[QueueRecord, MailboxId, Outgoing], AutomaticMail], mailbox_id: MailboxId
-    ) -> Filtered:
+    def made(self, mailbox_id: MailboxId) -> "tuple[_Made, list[Outgoing]]":
+        """What is recorded of it, and the mails to send."""
         outcome = self._outcome
         is_loop_here = bool(outcome.redirects) and (self._forwarding is None or is_loop(self._mail.whole, self._rules))
         if is_loop_here:
@@ -133,21 +147,7 @@ class _Delivery:
             outcome.is_kept |= not outcome.is_anywhere
         added = _fields(outcome.added)
         mails = [*self._answers(mailbox_id), *self._copies(added)][:MAX_PER_MAIL]
-        noted = Noted(
-            discarded=outcome.is_discarded and not outcome.is_anywhere,
-            rejected=outcome.rejected or "",
-            forwarded=tuple(outcome.redirects),
-            answered=outcome.vacation is not None and any(mail.reply_key for mail in mails),
-            loop=is_loop_here,
-            error=outcome.error,
-        )
-        return Filtered(
-            placement=placed(outcome),
-            new_labels=tuple(outcome.created),
-            added=added,
-            noted=NOTHING_NOTED if noted == Noted() else msgspec.Raw(msgspec.json.encode(noted)),
-            automatic=tuple(store(self._record, mailbox_id, mail) for mail in mails),
-        )
+        return _recorded(outcome, is_loop_here=is_loop_here, added=added), mails
 
     def _answers(self, mailbox_id: MailboxId) -> list[Outgoing]:
         outcome, envelope = self._outcome, self._record.envelope
@@ -173,9 +173,34 @@ class _Delivery:
                 rules=self._rules,
                 forwarding=self._forwarding,
                 added=added,
+                tells_sender=not self._outcome.is_anywhere,
             )
             for to in self._outcome.redirects
         ]
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """What is recorded of an outcome, and its error."""
+
+    filtered: Filtered
+    error: str
+
+
+def _recorded(outcome: Outcome, *, is_loop_here: bool, added: bytes) -> _Made:
+    noted = Noted(
+        discarded=outcome.is_discarded and not outcome.is_anywhere,
+        rejected=clean(outcome.rejected or ""),
+        forwarded=tuple(outcome.redirects),
+        loop=is_loop_here,
+        error=clean(outcome.error),
+    )
+    filtered = Filtered(
+        placement=placed(outcome),
+        new_labels=tuple(outcome.created),
+        added=added,
+        noted=NOTHING_NOTED if noted == Noted() else msgspec.Raw(msgspec.json.encode(noted)),
+    )
+    return _Made(filtered, noted.error)
 
 
 def _fields(added: Sequence[tuple[str, str]]) -> bytes:

@@ -37,13 +37,22 @@ def is_loop(whole: bytes, rules: OwnerRules) -> bool:
 
 
 def forwarded(
-    to: str, whole: bytes, *, envelope: Envelope, path: str, rules: OwnerRules, forwarding: Forwarding, added: bytes
+    to: str,
+    whole: bytes,
+    *,
+    envelope: Envelope,
+    path: str,
+    rules: OwnerRules,
+    forwarding: Forwarding,
+    added: bytes,
+    tells_sender: bool,
 ) -> Outgoing:
     """The copy for one address; `path` is the forward-path by which the message came to the owner, `added` what his
-    script put before it."""
+    script put before it. `tells_sender`: nobody here reads it, so its sender is told where it cannot be delivered."""
     raw = _trace(envelope, path) + added + whole
     sealed = _seal(raw, envelope, rules, forwarding) + raw
-    return Outgoing(stream=FORWARD, mail_from=_reverse_path(envelope, forwarding), to=to, raw=sealed)
+    mail_from = _reverse_path(envelope, forwarding)
+    return Outgoing(stream=FORWARD, mail_from=mail_from, to=to, raw=sealed, tells_sender=tells_sender)
 
 
 def _reverse_path(envelope: Envelope, forwarding: Forwarding) -> str:

@@ -170,6 +170,32 @@ def test_a_forwarded_copy_is_what_arrived_below_our_fields(office: PostOffice) -
     assert submissions(office) == [("forward", "delivered", "carl@example.test")]
 
 
+def test_a_copy_that_cannot_be_delivered_is_told_to_the_sender_where_nobody_here_reads_it(office: PostOffice) -> None:
+    put_script(office, ALL + 'redirect "gone@example.test"; if header "subject" "Hello" { keep; }')
+    office.accept(MAIL.replace(b"Hello", b"Other") % b"1", "ann@example.test")
+    office.accept(MAIL % b"2", "ann@example.test")
+    settle(office)
+    assert submissions(office) == [("forward", "bounced", "gone@example.test")] * 2
+    (told,) = office.rows("SELECT record FROM queue_records")
+    assert b"bob@elsewhere.test" in told[0]
+    assert b"SRS0" not in told[0]
+
+
+def test_what_a_rule_says_in_broken_characters_holds_no_mail_up(office: PostOffice) -> None:
+    put_script(
+        office, ALL + 'if header :matches "subject" "*" { vacation :subject "${1}" "a"; addheader "X-S" "${1}"; }'
+    )
+    for number, subject in enumerate(
+        [b"=?utf-16?b?2AA=?=", b"=?utf-8?q?=ED=A0=80?=", b"\xed\xa0\x80\x00", b"=?utf-7?q?+2AA-?="]
+    ):
+        raw = MAIL.replace(b"Hello", subject) % b"%d" % number
+        office.accept(raw, "ann@example.test", reverse_path="carl@example.test")
+    settle(office)
+    assert len([event for event in delivered(office) if event.source == "inbound"]) >= 4
+    assert not office.rows("SELECT 1 FROM queue_records")
+    assert not office.rows("SELECT 1 FROM dead_letters")
+
+
 def test_two_that_forward_to_each_other_stop_at_the_second_pass(office: PostOffice) -> None:
     put_script(office, ALL + 'redirect :copy "carl@example.test";')
     put_script(office, ALL + 'redirect :copy "ann@example.test";', "m2")
