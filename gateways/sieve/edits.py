@@ -32,7 +32,7 @@ def add_header(message: Message, name: str, value: str, *, last: bool) -> None:
     if len(added_fields(message)) >= MAX_ADDED_FIELDS:
         raise RuleError(f"a script adds at most {MAX_ADDED_FIELDS} fields")
     field = (lower, _CONTROLS.sub(" ", value).strip()[:MAX_VALUE_CHARS])
-    message.fields.insert(len(message.fields) if last else 0, field)
+    message.change([*message.fields, field] if last else [field, *message.fields])
 
 
 def delete_header(
@@ -45,14 +45,15 @@ def delete_header(
     lower = _name(name)
     if _PROTECTED.fullmatch(lower):
         return
+    budget.spend(len(message.fields))
     places = [place for place, (field, _) in enumerate(message.fields) if field == lower]
     if action.index:
         counted = places[::-1] if action.last else places
         places = counted[action.index - 1 : action.index]
     if keys:
         places = [p for p in places if holds(action.match, [decoded(message.fields[p][1])], keys, budget) is not None]
-    for place in sorted(places, reverse=True):
-        del message.fields[place]
+    gone = frozenset(places)
+    message.change([field for place, field in enumerate(message.fields) if place not in gone])
 
 
 def added_fields(message: Message) -> list[tuple[str, str]]:
