@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from domain.automatic_mail import MAX_PER_MAIL, AutomaticMail
 from domain.ids import MailboxId
+from gateways.authentication.dkim_keys import DkimKey
 from gateways.blobs import Blobs, mail_blob_name
 from gateways.delivery.filtered import NOTHING_NOTED, Filtered
 from gateways.delivery.incoming import clean
@@ -16,7 +17,7 @@ from gateways.delivery.own_mail import derived_id
 from gateways.delivery.placing import placement
 from gateways.delivery.quota_notice import SOURCE as NOTICE
 from gateways.filtering.deciding import decided, placed
-from gateways.filtering.forwarded import Forwarding, forwarded, is_loop
+from gateways.filtering.forwarded import Forwarding, forwarded, is_loop, sealing_key
 from gateways.filtering.noted import Noted
 from gateways.filtering.notice import RuleNotices
 from gateways.filtering.outgoing import Outgoing
@@ -83,12 +84,12 @@ class Filters:
             size_bytes=mail.content_bytes,
         )
         outcome = decided(rules, message, received_at=envelope.received_at)
-        made, mails = self._made(_Delivery(record, mail, message, rules, outcome, self._forwarding), mailbox_id)
+        key = sealing_key(rules, self._forwarding) if outcome.redirects and self._forwarding is not None else None
+        made, mails = self._made(_Delivery(record, mail, message, rules, outcome, self._forwarding, key), mailbox_id)
         if made.error:
             self._notices.tell(mailbox_id, rules, made.error)
-        return msgspec.structs.replace(
-            made.filtered, automatic=tuple(self._stored(record, mailbox_id, one) for one in mails)
-        )
+        blobs = {raw: self._stored(record, mailbox_id, raw) for raw in {one.raw for one in mails}}
+        return msgspec.structs.replace(made.filtered, automatic=tuple(_automatic(one, blobs[one.raw]) for one in mails))
 
     @staticmethod
     def _made(delivery: "_Delivery", mailbox_id: MailboxId) -> "tuple[_Made, list[Outgoing]]":
@@ -100,23 +101,28 @@ class Filters:
             failed = Outcome(error=f"what the rules send cannot be written: {type(error).__name__}")
             return _recorded(failed, is_loop_here=False, added=b""), []
 
-    def _stored(self, record: QueueRecord, mailbox_id: MailboxId, mail: Outgoing) -> AutomaticMail:
-        """The mail with its object put under a name that follows from what it is and says."""
-        digest = hashlib.sha256(mail.raw).hexdigest()
-        name = derived_id(f"{mail.stream}:{record.acceptance_id}:{mailbox_id}:{mail.to}:{digest}")
-        blob, stored = mail_blob_name(name, record.envelope.received_at), storable(mail.raw)
+    def _stored(self, record: QueueRecord, mailbox_id: MailboxId, raw: bytes) -> str:
+        """The name of the object put, which follows from the delivery and from what it says: a repeat under other rules
+        leaves alone what the first one sends."""
+        digest = hashlib.sha256(raw).hexdigest()
+        name = derived_id(f"automatic:{record.acceptance_id}:{mailbox_id}:{digest}")
+        blob, stored = mail_blob_name(name, record.envelope.received_at), storable(raw)
         self._queue.expect(blob, size_bytes=len(stored))
         self._blobs.put(blob, stored)
-        return AutomaticMail(
-            stream=mail.stream,
-            mail_from=mail.mail_from,
-            to=mail.to,
-            blob=blob,
-            size_bytes=len(mail.raw),
-            reply_key=mail.reply_key,
-            within_ms=mail.within_ms,
-            tells_sender=mail.tells_sender,
-        )
+        return blob
+
+
+def _automatic(mail: Outgoing, blob: str) -> AutomaticMail:
+    return AutomaticMail(
+        stream=mail.stream,
+        mail_from=mail.mail_from,
+        to=mail.to,
+        blob=blob,
+        size_bytes=len(mail.raw),
+        reply_key=mail.reply_key,
+        within_ms=mail.within_ms,
+        tells_sender=mail.tells_sender,
+    )
 
 
 class _Delivery:
@@ -130,7 +136,9 @@ class _Delivery:
         rules: OwnerRules,
         outcome: Outcome,
         forwarding: Forwarding | None,
+        key: DkimKey | None,
     ) -> None:
+        self._key = key
         self._record = record
         self._mail = mail
         self._message = message
@@ -161,22 +169,18 @@ class _Delivery:
         return [mail for mail in found if mail is not None]
 
     def _copies(self, added: bytes) -> list[Outgoing]:
-        if self._forwarding is None:
+        if self._forwarding is None or not self._outcome.redirects:
             return []
-        path = self._message.envelope.recipients[0]
-        return [
-            forwarded(
-                to,
-                self._mail.whole,
-                envelope=self._record.envelope,
-                path=path,
-                rules=self._rules,
-                forwarding=self._forwarding,
-                added=added,
-                tells_sender=not self._outcome.is_anywhere,
-            )
-            for to in self._outcome.redirects
-        ]
+        return forwarded(
+            self._outcome.redirects,
+            self._mail.whole,
+            envelope=self._record.envelope,
+            path=self._message.envelope.recipients[0],
+            forwarding=self._forwarding,
+            key=self._key,
+            added=added,
+            tells_sender=not self._outcome.is_anywhere,
+        )
 
 
 class _Made(msgspec.Struct, frozen=True):
