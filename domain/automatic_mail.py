@@ -19,6 +19,7 @@ class AutomaticMail(msgspec.Struct, frozen=True, kw_only=True):
     """One such mail, its bytes stored as `blob`: `stream` says what it is.
 
     `reply_key` and `within_ms` are a vacation reply's: none where the same key was answered within that time.
+    `tells_sender`: where it cannot be delivered its reverse-path is told (RFC 3461 section 4.1).
     """
 
     stream: str
@@ -28,6 +29,7 @@ class AutomaticMail(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     reply_key: str = ""
     within_ms: int = 0
+    tells_sender: bool = False
 
 
 def reply_key(address: str, handle: str) -> str:

@@ -62,6 +62,14 @@ class Srs:
             return None
         return self._unwrapped(kind, rest)
 
+    def told(self, path: str) -> str:
+        """Whom a notification about mail from this reverse-path is for: who stands behind one of ours, or itself."""
+        try:
+            found = self.reverse(EmailAddress.parse(path))
+        except AddressInvalidError:
+            return path
+        return path if found is None else str(found)
+
     def _unwrapped(self, kind: str, rest: str) -> EmailAddress | None:
         try:
             if kind == "SRS1":

@@ -149,6 +149,7 @@ class DeliveryParts:
             domains=self._domains,
             hostname=self._parts.settings.hostname,
             filters=self._filters,
+            srs=self._parts.srs,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
             wait=self._wait(hints),

@@ -93,11 +93,16 @@ def _keywords(_words: EventWords, event: e.KeywordsChanged) -> str:
     return f"marked {_ids(event.message_ids)} {' '.join(named)}"
 
 
+_BY_ITSELF = {"vacation": "answered", "forward": "forwarded", "rejection": "rejected"}
+"""What a mailbox did with a message that came, by the stream of what it sent."""
+
+
 def _submission(_words: EventWords, event: e.SubmissionQueued) -> str:
     personal = event.personal
     to = f" to {', '.join(one.address for one in personal.recipients[:3])}" if personal else ""
     more = f" and {event.recipient_count - 3} more" if personal and event.recipient_count > 3 else ""
-    return f"sent {event.message_id}{to}{more} as {event.submission_id}, leaving at {event.send_at}"
+    done = _BY_ITSELF.get(event.stream, "sent")
+    return f"{done} {event.message_id}{to}{more} as {event.submission_id}, leaving at {event.send_at}"
 
 
 def _signed_in(_words: EventWords, event: e.SignedIn) -> str:

@@ -69,6 +69,7 @@ class PostOffice:
         self.queue = PostgresQueue(self.pool.connection, clock_ms=self.now_ms)
         self.book = PostgresBook(self.pool.connection)
         self.directory = Addresses()
+        self.srs = Srs(b"secret of a test", DOMAIN, clock_s=lambda: self.now_ms() / 1000)
         self.reception = QueueReception(
             directory=self.directory,
             domains=frozenset({DOMAIN}),
@@ -112,19 +113,19 @@ class PostOffice:
             "domains": frozenset({DOMAIN}),
             "hostname": "mx.example.test",
             "filters": self.filters(),
+            "srs": self.srs,
             "outages": (OperationalError, InterfaceError),
             "clock_ms": self.now_ms,
         }
         return DeliveryWorker(**(parts | changes))
 
     def filters(self, **changes: Any) -> Filters:
-        srs = Srs(b"secret of a test", DOMAIN, clock_s=lambda: self.now_ms() / 1000)
         parts = {
             "book": PostgresRuleBook(self.pool.connection),
             "queue": self.queue,
             "blobs": self.blobs,
             "hostname": "mx.example.test",
-            "forwarding": Forwarding(srs, None, frozenset({DOMAIN})),
+            "forwarding": Forwarding(self.srs, None, frozenset({DOMAIN})),
             "clock_ms": self.now_ms,
         }
         return Filters(**(parts | changes))

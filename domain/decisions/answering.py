@@ -46,6 +46,7 @@ def _send(appending: Appending, mail: AutomaticMail, message_id: MessageId) -> N
     now_ms = appending.context.now_ms
     now = rfc3339(now_ms)
     submission_id = SubmissionId(appending.context.new_id("s"))
+    recipient = SubmissionRecipient(mail.to, notify=() if mail.tells_sender else ("NEVER",))
     appending.add(
         SubmissionQueued(
             submission_id=submission_id,
@@ -58,9 +59,7 @@ def _send(appending: Appending, mail: AutomaticMail, message_id: MessageId) -> N
             undo_until=now,
             stream=mail.stream,
             reply_key=mail.reply_key or msgspec.UNSET,
-            personal=SubmissionPersonal(
-                mail_from=mail.mail_from, recipients=(SubmissionRecipient(mail.to, notify=("NEVER",)),)
-            ),
+            personal=SubmissionPersonal(mail_from=mail.mail_from, recipients=(recipient,)),
         )
     )
     appending.do(

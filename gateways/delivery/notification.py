@@ -17,6 +17,7 @@ from gateways.mail_objects import MailAlteredError, read_mail
 from gateways.mime.header_fields import body_offset
 from gateways.mime.holes import HoleError, is_packed, unpack
 from gateways.queue import Queue, QueueRecord
+from gateways.srs import Srs
 
 MAX_QUOTED_HEADER_BYTES = 64 * 1024
 MAX_RETURNED_BYTES = 2**20
@@ -65,11 +66,14 @@ class Bounce(msgspec.Struct, frozen=True):
 class Notifications:
     """Puts notifications into the queue."""
 
-    def __init__(self, *, queue: Queue, blobs: Blobs, hostname: str, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, *, queue: Queue, blobs: Blobs, hostname: str, clock_ms: Callable[[], int], srs: Srs | None = None
+    ) -> None:
         self._queue = queue
         self._blobs = blobs
         self._hostname = hostname
         self._clock_ms = clock_ms
+        self._srs = srs
 
     def tell(self, record: QueueRecord, bounces: Sequence[Bounce]) -> None:
         """Tell the sender of these recipients, where he is to be told. Safe to repeat."""
@@ -77,6 +81,9 @@ class Notifications:
         due = [b for b in bounces if _is_asked_for(b, envelope.recipients[b.recipient].notify)]
         if not due or not envelope.reverse_path:
             return
+        if self._srs is not None:  # of what was forwarded from here, whoever sent it is told
+            envelope = msgspec.structs.replace(envelope, reverse_path=self._srs.told(envelope.reverse_path))
+            record = msgspec.structs.replace(record, envelope=envelope)
         now_ms = self._clock_ms()
         acceptance_id = _derived_id(record, due)
         raw = self._written(record, due, acceptance_id=acceptance_id, now_ms=now_ms)

@@ -38,6 +38,7 @@ from gateways.directory import Directory
 from gateways.filtering.owner_rules import OwnerRules
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
+from gateways.srs import Srs
 from gateways.virus.scanning import Scanner
 
 LEASED_AT_ONCE = 128
@@ -51,10 +52,10 @@ _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
 class DeliveryWorker:
     """Delivers what the queue holds. Any number of threads and processes side by side.
 
-    `filters` runs the owners' rules; without it nobody has any. `outages` are the errors of servers that do not answer,
-    on which all wait; `lone_outages`, beside errors of files, those on which one record or mailbox alone waits. `wait`
-    returns when there may be work, after the seconds given at the latest. What waits for the `scanner` is delivered
-    without it `scanner_patience_ms` after it was received.
+    `filters` runs the owners' rules; without it nobody has any. `srs` knows whom bounces of forwarded mail are for.
+    `outages` are the errors of servers that do not answer, on which all wait; `lone_outages`, beside errors of files,
+    those on which one record or mailbox alone waits. `wait` returns when there may be work, after the seconds given at
+    the latest. What waits for the `scanner` is delivered without it `scanner_patience_ms` after it was received.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class DeliveryWorker:
         domains: frozenset[str],
         hostname: str,
         filters: Filtering | None = None,
+        srs: Srs | None = None,
         outages: tuple[type[Exception], ...] = (),
         lone_outages: tuple[type[Exception], ...] = (),
         wait: Callable[[float], None] | None = None,
@@ -108,7 +110,9 @@ class DeliveryWorker:
             scanner=scanner,
             patience_ms=scanner_patience_ms,
         )
-        self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
+        self._notifications = Notifications(
+            queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms, srs=srs
+        )
         self._name = name or new_id("w")
         self._returns = returns
         self._unreturned: list[Leased] = []

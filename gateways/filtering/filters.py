@@ -8,14 +8,17 @@ from msgspec import UNSET
 
 from domain.automatic_mail import MAX_PER_MAIL, AutomaticMail
 from domain.ids import MailboxId
+from gateways.authentication.dkim_keys import DkimKey
 from gateways.blobs import Blobs, mail_blob_name
 from gateways.delivery.filtered import NOTHING_NOTED, Filtered
+from gateways.delivery.incoming import clean
 from gateways.delivery.opened import OpenedMail
 from gateways.delivery.own_mail import derived_id
 from gateways.delivery.placing import placement
 from gateways.delivery.quota_notice import SOURCE as NOTICE
 from gateways.filtering.deciding import decided, placed
-from gateways.filtering.forwarded import Forwarding, forwarded, is_loop
+from gateways.filtering.forwarded import Forwarding, forwarded, is_loop, sealing_key
+from gateways.filtering.noted import Noted
 from gateways.filtering.notice import RuleNotices
 from gateways.filtering.outgoing import Outgoing
 from gateways.filtering.owner_rules import OwnerRules, RuleBook
@@ -26,17 +29,6 @@ from gateways.mime.holes import storable
 from gateways.queue import Queue, QueueRecord
 from gateways.sieve.message import Mailbox, MailEnvelope, Message
 from gateways.sieve.outcome import Outcome
-
-
-class Noted(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is recorded of it with the delivery. `loop`: it was to be forwarded, but has been here before."""
-
-    discarded: bool = False
-    rejected: str = ""
-    forwarded: tuple[str, ...] = ()
-    answered: bool = False
-    loop: bool = False
-    error: str = ""
 
 
 class Filters:
@@ -92,26 +84,45 @@ class Filters:
             size_bytes=mail.content_bytes,
         )
         outcome = decided(rules, message, received_at=envelope.received_at)
-        if outcome.error:
-            self._notices.tell(mailbox_id, rules, outcome.error)
-        return _Delivery(record, mail, message, rules, outcome, self._forwarding).filtered(self._stored, mailbox_id)
+        key = sealing_key(rules, self._forwarding) if outcome.redirects and self._forwarding is not None else None
+        made, mails = self._made(_Delivery(record, mail, message, rules, outcome, self._forwarding, key), mailbox_id)
+        if made.error:
+            self._notices.tell(mailbox_id, rules, made.error)
+        blobs = {raw: self._stored(record, mailbox_id, raw) for raw in {one.raw for one in mails}}
+        return msgspec.structs.replace(made.filtered, automatic=tuple(_automatic(one, blobs[one.raw]) for one in mails))
 
-    def _stored(self, record: QueueRecord, mailbox_id: MailboxId, mail: Outgoing) -> AutomaticMail:
-        """The mail with its object put under a name that follows from what it is and says."""
-        digest = hashlib.sha256(mail.raw).hexdigest()
-        name = derived_id(f"{mail.stream}:{record.acceptance_id}:{mailbox_id}:{mail.to}:{digest}")
-        blob, stored = mail_blob_name(name, record.envelope.received_at), storable(mail.raw)
+    @staticmethod
+    def _made(delivery: "_Delivery", mailbox_id: MailboxId) -> "tuple[_Made, list[Outgoing]]":
+        """What is recorded, and the mails to send; a fault of ours in writing them keeps the message, as one of the
+        rules does."""
+        try:
+            return delivery.made(mailbox_id)
+        except Exception as error:  # noqa: BLE001 - rules never hold mail up: told to the owner
+            failed = Outcome(error=f"what the rules send cannot be written: {type(error).__name__}")
+            return _recorded(failed, is_loop_here=False, added=b""), []
+
+    def _stored(self, record: QueueRecord, mailbox_id: MailboxId, raw: bytes) -> str:
+        """The name of the object put, which follows from the delivery and from what it says: a repeat under other rules
+        leaves alone what the first one sends."""
+        digest = hashlib.sha256(raw).hexdigest()
+        name = derived_id(f"automatic:{record.acceptance_id}:{mailbox_id}:{digest}")
+        blob, stored = mail_blob_name(name, record.envelope.received_at), storable(raw)
         self._queue.expect(blob, size_bytes=len(stored))
         self._blobs.put(blob, stored)
-        return AutomaticMail(
-            stream=mail.stream,
-            mail_from=mail.mail_from,
-            to=mail.to,
-            blob=blob,
-            size_bytes=len(mail.raw),
-            reply_key=mail.reply_key,
-            within_ms=mail.within_ms,
-        )
+        return blob
+
+
+def _automatic(mail: Outgoing, blob: str) -> AutomaticMail:
+    return AutomaticMail(
+        stream=mail.stream,
+        mail_from=mail.mail_from,
+        to=mail.to,
+        blob=blob,
+        size_bytes=len(mail.raw),
+        reply_key=mail.reply_key,
+        within_ms=mail.within_ms,
+        tells_sender=mail.tells_sender,
+    )
 
 
 class _Delivery:
@@ -125,7 +136,9 @@ class _Delivery:
         rules: OwnerRules,
         outcome: Outcome,
         forwarding: Forwarding | None,
+        key: DkimKey | None,
     ) -> None:
+        self._key = key
         self._record = record
         self._mail = mail
         self._message = message
@@ -133,9 +146,8 @@ class _Delivery:
         self._outcome = outcome
         self._forwarding = forwarding
 
-    def filtered(
-        self, store: Callable[[QueueRecord, MailboxId, Outgoing], AutomaticMail], mailbox_id: MailboxId
-    ) -> Filtered:
+    def made(self, mailbox_id: MailboxId) -> "tuple[_Made, list[Outgoing]]":
+        """What is recorded of it, and the mails to send."""
         outcome = self._outcome
         is_loop_here = bool(outcome.redirects) and (self._forwarding is None or is_loop(self._mail.whole, self._rules))
         if is_loop_here:
@@ -143,21 +155,7 @@ class _Delivery:
             outcome.is_kept |= not outcome.is_anywhere
         added = _fields(outcome.added)
         mails = [*self._answers(mailbox_id), *self._copies(added)][:MAX_PER_MAIL]
-        noted = Noted(
-            discarded=outcome.is_discarded and not outcome.is_anywhere,
-            rejected=outcome.rejected or "",
-            forwarded=tuple(outcome.redirects),
-            answered=outcome.vacation is not None and any(mail.reply_key for mail in mails),
-            loop=is_loop_here,
-            error=outcome.error,
-        )
-        return Filtered(
-            placement=placed(outcome),
-            new_labels=tuple(outcome.created),
-            added=added,
-            noted=NOTHING_NOTED if noted == Noted() else msgspec.Raw(msgspec.json.encode(noted)),
-            automatic=tuple(store(self._record, mailbox_id, mail) for mail in mails),
-        )
+        return _recorded(outcome, is_loop_here=is_loop_here, added=added), mails
 
     def _answers(self, mailbox_id: MailboxId) -> list[Outgoing]:
         outcome, envelope = self._outcome, self._record.envelope
@@ -171,21 +169,42 @@ class _Delivery:
         return [mail for mail in found if mail is not None]
 
     def _copies(self, added: bytes) -> list[Outgoing]:
-        if self._forwarding is None:
+        if self._forwarding is None or not self._outcome.redirects:
             return []
-        path = self._message.envelope.recipients[0]
-        return [
-            forwarded(
-                to,
-                self._mail.whole,
-                envelope=self._record.envelope,
-                path=path,
-                rules=self._rules,
-                forwarding=self._forwarding,
-                added=added,
-            )
-            for to in self._outcome.redirects
-        ]
+        return forwarded(
+            self._outcome.redirects,
+            self._mail.whole,
+            envelope=self._record.envelope,
+            path=self._message.envelope.recipients[0],
+            forwarding=self._forwarding,
+            key=self._key,
+            added=added,
+            tells_sender=not self._outcome.is_anywhere,
+        )
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """What is recorded of an outcome, and its error."""
+
+    filtered: Filtered
+    error: str
+
+
+def _recorded(outcome: Outcome, *, is_loop_here: bool, added: bytes) -> _Made:
+    noted = Noted(
+        discarded=outcome.is_discarded and not outcome.is_anywhere,
+        rejected=clean(outcome.rejected or ""),
+        forwarded=tuple(outcome.redirects),
+        loop=is_loop_here,
+        error=clean(outcome.error),
+    )
+    filtered = Filtered(
+        placement=placed(outcome),
+        new_labels=tuple(outcome.created),
+        added=added,
+        noted=NOTHING_NOTED if noted == Noted() else msgspec.Raw(msgspec.json.encode(noted)),
+    )
+    return _Made(filtered, noted.error)
 
 
 def _fields(added: Sequence[tuple[str, str]]) -> bytes:

@@ -4,12 +4,14 @@ Its reverse-path is of ours, so that SPF holds and bounces find their way (`gate
 is sealed (ARC). A message that has been here, or on too many hosts, goes no further.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import UNSET
 
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.automatic_mail import FORWARD
-from gateways.authentication.dkim_keys import ACTIVE, RSA, DkimKeys
+from gateways.authentication.dkim_keys import ACTIVE, RSA, DkimKey, DkimKeys
 from gateways.authentication.sealing import arc_set
 from gateways.envelope import Envelope
 from gateways.filtering.answerable import canonical
@@ -37,13 +39,34 @@ def is_loop(whole: bytes, rules: OwnerRules) -> bool:
 
 
 def forwarded(
-    to: str, whole: bytes, *, envelope: Envelope, path: str, rules: OwnerRules, forwarding: Forwarding, added: bytes
-) -> Outgoing:
-    """The copy for one address; `path` is the forward-path by which the message came to the owner, `added` what his
-    script put before it."""
+    addresses: Iterable[str],
+    whole: bytes,
+    *,
+    envelope: Envelope,
+    path: str,
+    forwarding: Forwarding,
+    key: DkimKey | None,
+    added: bytes,
+    tells_sender: bool,
+) -> list[Outgoing]:
+    """The copy for each address, the same bytes for all of them.
+
+    `path` is the forward-path by which the message came to the owner, `key` what seals it, `added` what his script put
+    before it. `tells_sender`: nobody here reads it, so its sender is told where it cannot be delivered.
+    """
     raw = _trace(envelope, path) + added + whole
-    sealed = _seal(raw, envelope, rules, forwarding) + raw
-    return Outgoing(stream=FORWARD, mail_from=_reverse_path(envelope, forwarding), to=to, raw=sealed)
+    sealed = raw if key is None else _seal(raw, envelope, key) + raw
+    mail_from = _reverse_path(envelope, forwarding)
+    return [
+        Outgoing(stream=FORWARD, mail_from=mail_from, to=to, raw=sealed, tells_sender=tells_sender) for to in addresses
+    ]
+
+
+def sealing_key(rules: OwnerRules, forwarding: Forwarding) -> DkimKey | None:
+    """What seals the owner's copies: the active key of his domain, RSA as every host knows. Blocks."""
+    domain = rules.address.rpartition("@")[2]
+    keys = forwarding.keys.of(domain) if forwarding.keys is not None and domain in forwarding.domains else ()
+    return next((key for key in keys if key.state == ACTIVE and key.algorithm == RSA), None)
 
 
 def _reverse_path(envelope: Envelope, forwarding: Forwarding) -> str:
@@ -71,12 +94,7 @@ def _trace(envelope: Envelope, path: str) -> bytes:
     return block.partition(b"\r\n")[2]
 
 
-def _seal(raw: bytes, envelope: Envelope, rules: OwnerRules, forwarding: Forwarding) -> bytes:
-    domain = rules.address.rpartition("@")[2]
-    keys = forwarding.keys.of(domain) if forwarding.keys is not None and domain in forwarding.domains else ()
-    key = next((key for key in keys if key.state == ACTIVE and key.algorithm == RSA), None)
-    if key is None:
-        return b""
+def _seal(raw: bytes, envelope: Envelope, key: DkimKey) -> bytes:
     screening = envelope.screening
     return arc_set(
         raw,

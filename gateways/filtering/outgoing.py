@@ -12,3 +12,4 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     reply_key: str = ""
     within_ms: int = 0
+    tells_sender: bool = False

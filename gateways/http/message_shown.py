@@ -6,6 +6,7 @@ import msgspec
 
 from domain.events import MessageServer
 from domain.ids import MailboxId
+from gateways.filtering.noted import Noted
 from gateways.http.downloads import INLINE_TYPES, disposition, download, safe_type
 from gateways.http.file_scans import FileScans
 from gateways.http.operations import Answer, Call, Id, Operation, Read
@@ -52,9 +53,14 @@ def open_message(call: Call[OpenQuery, None]) -> Answer:
         spam_score=None,
         blocked_remote=body.blocked_remote,
         virus_scan=virus_scan(server),
+        filtered=_noted(None if server is None else server.filtering),
     )
     summary = msgspec.json.decode(summary_json(mail.row), type=dict[str, Any])
     return Answer(msgspec.json.encode(summary | msgspec.structs.asdict(opened)))
+
+
+def _noted(filtering: msgspec.Raw | None) -> Noted | None:
+    return None if filtering is None else msgspec.json.decode(filtering, type=Noted | None)
 
 
 def raw_message(call: Call[Read, None]) -> Answer:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from domain.events import AttachmentSummary, Mailaddress
+from gateways.filtering.noted import Noted
 
 
 class MessageSummary(msgspec.Struct, kw_only=True):
@@ -78,6 +79,8 @@ class MessageOpened(msgspec.Struct, kw_only=True):
     virus_scan: str | None
     """`clean`; `unscreened` where no scanner could look: its attachments are handed out once one finds them clean;
     `released` by an operator; null where nobody was to look."""
+    filtered: Noted | None = None
+    """What the owner's rules did beyond labels and keywords; null where that was nothing."""
 
 
 class MessageShown(MessageSummary, kw_only=True):
@@ -91,6 +94,7 @@ class MessageShown(MessageSummary, kw_only=True):
     spam_score: float | None
     blocked_remote: bool
     virus_scan: str | None
+    filtered: Noted | None = None
 
 
 class Count(msgspec.Struct):

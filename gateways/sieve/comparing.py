@@ -11,6 +11,8 @@ from gateways.sieve.nodes import Match
 MAX_STEPS = 50_000
 """Of one run; a step is a node, or the comparing of some thousand characters."""
 CHARS_A_STEP = 1_000
+CHARS_A_PATTERN_CHAR = 100
+"""A pattern is read anew for each message, which costs so much more than comparing."""
 
 _FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -47,20 +49,21 @@ def holds(match: Match, values: Sequence[str], keys: Sequence[str], budget: Budg
     if match.kind == "count":
         return () if any(_related(match, str(len(values)), key) for key in keys) else None
     for value in values:
+        folded = _folded(value, match)
         for key in keys:
-            found = _one(match, value, key, budget)
+            found = _one(match, value, folded, key, budget)
             if found is not None:
                 return found
     return None
 
 
-def _one(match: Match, value: str, key: str, budget: Budget) -> Sequence[str] | None:
+def _one(match: Match, value: str, folded: str, key: str, budget: Budget) -> Sequence[str] | None:
     if match.kind == "matches":
-        budget.spend(len(value) + len(value) * key.count("?") + len(key))
-        return _glob(_folded(key, match), value, _folded(value, match))
+        budget.spend(len(value) * (1 + key.count("?")) + len(key) * CHARS_A_PATTERN_CHAR)
+        return _glob(_folded(key, match), value, folded)
     budget.spend(len(value) + len(key))
     if match.kind == "contains":
-        return () if _folded(key, match) in _folded(value, match) else None
+        return () if _folded(key, match) in folded else None
     if match.kind == "value":
         return () if _related(match, value, key) else None
     return () if _comparable(value, match) == _comparable(key, match) else None

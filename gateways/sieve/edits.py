@@ -1,7 +1,8 @@
 """What a script does to the header (RFC 5293): later tests see it, and what it added stands in front of the message.
 
 The stored message stays as it arrived, byte for byte: a field that a script deletes is gone for the rest of the script
-only. Fields that tell where a message has been cannot be changed by anybody (section 6).
+only. Fields that tell where a message has been cannot be changed by anybody (section 6), nor who wrote it to whom, what
+it answers and how it is to be read: a copy that is forwarded would say it in another's name.
 """
 
 import re
@@ -14,7 +15,8 @@ from gateways.sieve.outcome import MAX_ADDED_FIELDS, RuleError
 
 MAX_VALUE_CHARS = 2_000
 _PROTECTED = re.compile(
-    r"received|auto-submitted|delivered-to|return-path|authentication-results|arc-.*|dkim-signature|resent-.*"
+    r"received.*|auto-submitted|delivered-to|return-path|authentication-results|arc-.*|dkim-signature|resent-.*"
+    r"|from|sender|reply-to|to|cc|bcc|date|message-id|in-reply-to|references|mime-version|content-.*|list-.*"
 )
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
@@ -30,7 +32,7 @@ def add_header(message: Message, name: str, value: str, *, last: bool) -> None:
     if len(added_fields(message)) >= MAX_ADDED_FIELDS:
         raise RuleError(f"a script adds at most {MAX_ADDED_FIELDS} fields")
     field = (lower, _CONTROLS.sub(" ", value).strip()[:MAX_VALUE_CHARS])
-    message.fields.insert(len(message.fields) if last else 0, field)
+    message.change([*message.fields, field] if last else [field, *message.fields])
 
 
 def delete_header(
@@ -43,14 +45,15 @@ def delete_header(
     lower = _name(name)
     if _PROTECTED.fullmatch(lower):
         return
+    budget.spend(len(message.fields))
     places = [place for place, (field, _) in enumerate(message.fields) if field == lower]
     if action.index:
         counted = places[::-1] if action.last else places
         places = counted[action.index - 1 : action.index]
     if keys:
         places = [p for p in places if holds(action.match, [decoded(message.fields[p][1])], keys, budget) is not None]
-    for place in sorted(places, reverse=True):
-        del message.fields[place]
+    gone = frozenset(places)
+    message.change([field for place, field in enumerate(message.fields) if place not in gone])
 
 
 def added_fields(message: Message) -> list[tuple[str, str]]:

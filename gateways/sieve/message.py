@@ -45,6 +45,8 @@ class Message:
         self.size_bytes = size_bytes
         self._fields: list[tuple[str, bytes | str]] | None = None
         self._texts: dict[str, str] = {}
+        self._values: dict[str, list[str]] = {}
+        self._addresses: dict[str, list[str]] = {}
 
     @property
     def fields(self) -> list[tuple[str, bytes | str]]:
@@ -57,8 +59,9 @@ class Message:
     def values(self, name: str) -> list[str]:
         """The decoded values of all fields of that name, without white space around them."""
         lower = name.lower()
-        found = [value for field, value in self.fields if field == lower][:MAX_VALUES]
-        return [decoded(value) for value in found]
+        if lower not in self._values:
+            self._values[lower] = [decoded(value) for value in self._raw_values(lower)]
+        return self._values[lower]
 
     def has(self, name: str) -> bool:
         """Whether there is such a field."""
@@ -68,9 +71,20 @@ class Message:
     def addresses(self, name: str) -> list[str]:
         """The addresses in all fields of that name."""
         lower = name.lower()
-        values = [value for field, value in self.fields if field == lower][:MAX_VALUES]
-        texts = [value if isinstance(value, str) else unfolded(value) for value in values]
-        return [one.address for text in texts for one in addresses(text) if one.address][:MAX_VALUES]
+        if lower not in self._addresses:
+            texts = [value if isinstance(value, str) else unfolded(value) for value in self._raw_values(lower)]
+            found = [one.address for text in texts for one in addresses(text) if one.address]
+            self._addresses[lower] = found[:MAX_VALUES]
+        return self._addresses[lower]
+
+    def change(self, fields: list[tuple[str, bytes | str]]) -> None:
+        """The header is this from now on."""
+        self._fields = fields
+        self._values.clear()
+        self._addresses.clear()
+
+    def _raw_values(self, lower: str) -> list[bytes | str]:
+        return [value for field, value in self.fields if field == lower][:MAX_VALUES]
 
     def body(self, transform: str, types: Sequence[str]) -> list[str]:
         """The body as RFC 5173 section 5 transforms it: raw as one text, text as one, content as one a part."""

@@ -167,6 +167,7 @@ class _Runner:
         self._tester.variables.set(action.name, self._tester.filled(action.value), action.modifiers)
 
     def _add_header(self, action: n.AddHeader) -> None:
+        self._budget.spend(len(self._message.fields))
         add_header(self._message, self._tester.filled(action.name), self._tester.filled(action.value), last=action.last)
 
     def _delete_header(self, action: n.DeleteHeader) -> None:

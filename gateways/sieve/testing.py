@@ -54,11 +54,20 @@ class Tester:
     def _any_of(self, test: n.AnyOf) -> bool:
         return any(self.is_so(one) for one in test.tests)
 
+    def _look_through(self, headers: n.Texts) -> None:
+        """Every name is looked for among all fields.
+
+        Raises: TooMuchError
+        """
+        self._budget.spend(len(self._message.fields) * len(headers))
+
     def _header(self, test: n.Header) -> bool:
+        self._look_through(test.headers)
         values = [value for name in self.all_filled(test.headers) for value in self._message.values(name)]
         return self.is_any(test.match, values, test.keys)
 
     def _address(self, test: n.Address) -> bool:
+        self._look_through(test.headers)
         found = [address for name in self.all_filled(test.headers) for address in self._message.addresses(name)]
         return self.is_any(test.match, _parts(found, test.part), test.keys)
 
@@ -70,6 +79,7 @@ class Tester:
         return self.is_any(test.match, _parts(found, test.part), test.keys)
 
     def _exists(self, test: n.Exists) -> bool:
+        self._look_through(test.headers)
         return all(self._message.has(name) for name in self.all_filled(test.headers))
 
     def _size(self, test: n.Size) -> bool:

@@ -13,8 +13,9 @@ import pytest
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from domain.ids import MailboxId
 from gateways.directory import DirectoryEntry
-from gateways.envelope import Envelope
+from gateways.envelope import Envelope, Recipient
 from gateways.reception import StorageFullError, TemporarilyUnavailableError, Verdict
+from gateways.srs import Srs
 from infra.reception import QueueReception
 from tests.post_office import DOMAIN, MAIL, PostOffice, envelope_of, post_office
 
@@ -183,3 +184,30 @@ def test_without_its_servers_the_door_asks_to_try_again(office: PostOffice) -> N
     )
     with pytest.raises(TemporarilyUnavailableError):
         reception.judge(EmailAddress.parse("ann@example.test"), size_bytes=None)
+
+
+def test_a_bounce_of_what_was_forwarded_goes_on_to_whoever_sent_it_and_a_forged_one_is_refused(
+    office: PostOffice,
+) -> None:
+    srs = Srs(b"secret", DOMAIN, clock_s=lambda: office.now_ms() / 1000)
+    reception = QueueReception(
+        directory=office.directory,
+        domains=frozenset({DOMAIN}),
+        blobs=office.blobs,
+        queue=office.queue,
+        connect=office.pool.connection,
+        srs=srs,
+    )
+    path = srs.forward("bob@elsewhere.test")
+    assert reception.judge(EmailAddress.parse(path), size_bytes=None) is Verdict.ACCEPT
+    assert reception.recall(EmailAddress.parse(path.lower()), size_bytes=None) is Verdict.ACCEPT
+    forged = EmailAddress.parse(path.replace("bob", "eve"))
+    assert reception.judge(forged, size_bytes=None) is Verdict.UNKNOWN_MAILBOX
+    assert judged(office, path) is Verdict.UNKNOWN_MAILBOX
+    envelope, content = whole(office, 1)
+    bounce = msgspec.structs.replace(
+        envelope, reverse_path="", recipients=(Recipient(path), Recipient("ann@example.test"))
+    )
+    assert reception.accept_all([(bounce, content)]) == [None]
+    (leased,) = office.queue.lease("w1", limit=1, lease_s=60)
+    assert [one.forward_path for one in leased.record.envelope.recipients] == ["bob@elsewhere.test", "ann@example.test"]

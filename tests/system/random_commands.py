@@ -14,6 +14,7 @@ import psycopg
 from psycopg.errors import ForeignKeyViolation
 
 from domain import decisions as d
+from domain.automatic_mail import AutomaticMail
 from domain.commands import Outcome, Refusal
 from domain.events import (
     SYSTEM_LABELS,
@@ -262,6 +263,23 @@ class RandomCommands:
     def reparse(self) -> Fields:
         return {"message_id": self.one(self.live()), "parser": 2, "personal": self.personal(), "has_attachment": True}
 
+    def filtered_delivery(self) -> Fields:
+        """What an owner's rules make of a delivery: labels that may be missing, and mail that is sent because of it."""
+        sent = tuple(
+            AutomaticMail(
+                stream=self.random.choice(("vacation", "forward", "rejection")),
+                mail_from=self.random.choice(("", "ada@example.test")),
+                to="bob@example.net",
+                blob=self.random.choice(BLOBS),
+                size_bytes=9,
+                reply_key=self.random.choice(("", "k1", "k2")),
+                within_ms=self.random.choice((0, 86_400_000)),
+            )
+            for _ in range(self.random.randint(0, 2))
+        )
+        paths = tuple(self.path() for _ in range(self.random.randint(0, 2)))
+        return self.delivery() | {"source": "inbound", "new_labels": paths, "automatic": sent}
+
     def settings(self) -> Fields:
         zone = self.random.choice(("UTC", "Europe/Vienna", "not a zone"))
         return {"display_name": self.random.choice(WORDS), "signature": "--", "time_zone": zone}
@@ -271,6 +289,7 @@ Draw = Callable[[RandomCommands], Fields]
 _JSON = (b'{"enabled":true}', b'[{"if":{"from":"x\\u0000"}}]', b"nonsense", b"[1.50]")
 COMMANDS: list[tuple[type[Any], Draw]] = [
     *[(d.Deliver, RandomCommands.delivery)] * 14,
+    *[(d.Deliver, RandomCommands.filtered_delivery)] * 3,
     *[(d.Modify, RandomCommands.modify)] * 10,
     *[(d.DeleteMessages, RandomCommands.ids)] * 2,
     (d.ExpireMessages, lambda c: c.in_label() | {"before_ms": c.clock.now_ms - 1}),
@@ -303,6 +322,7 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     *[(d.ChangeContact, RandomCommands.contact)] * 2,
     (d.ChangeContact, lambda c: c.removed("contact")),
     (d.ReplaceRules, lambda c: {"rules": c.random.choice(_JSON)}),
+    (d.ReplaceScript, lambda c: {"script": c.random.choice(("", "keep;", "discard; # \u0000"))}),
     (d.SetVacation, lambda c: {"vacation": c.random.choice(_JSON)}),
     (d.ChangeSettings, RandomCommands.settings),
     (d.RecordSignIn, lambda _c: {"session_id": "z", "address": "192.0.2.1", "client": "web", "protocol": "http"}),

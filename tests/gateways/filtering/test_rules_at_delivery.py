@@ -1,12 +1,23 @@
 """Owners' rules run on mail that is delivered to them."""
 
+import asyncio
+
 import pytest
 
 from domain.decisions import CreateLabel, UndoSubmission
 from domain.ids import MailboxId, SubmissionId
 from domain.refusals import AlreadySentError
+from gateways.authentication.arc import validate
+from gateways.authentication.dkim_keys import ACTIVE, new_keys
+from gateways.filtering.forwarded import Forwarding
 from gateways.screening import Screening
+from gateways.srs import Srs
+from infra.dkim_keys import PostgresDkimKeys
+from infra.dns_resolver import DnsResolver
 from tests.contracts.queue import Clock
+from tests.dns_zone import Zone, serving
+from tests.gateways.authentication.given_message import evidence_of
+from tests.gateways.delivery.test_sender import Crash, CrashesAt
 from tests.gateways.filtering.delivering import (
     MAIL,
     delivered,
@@ -159,6 +170,32 @@ def test_a_forwarded_copy_is_what_arrived_below_our_fields(office: PostOffice) -
     assert submissions(office) == [("forward", "delivered", "carl@example.test")]
 
 
+def test_a_copy_that_cannot_be_delivered_is_told_to_the_sender_where_nobody_here_reads_it(office: PostOffice) -> None:
+    put_script(office, ALL + 'redirect "gone@example.test"; if header "subject" "Hello" { keep; }')
+    office.accept(MAIL.replace(b"Hello", b"Other") % b"1", "ann@example.test")
+    office.accept(MAIL % b"2", "ann@example.test")
+    settle(office)
+    assert submissions(office) == [("forward", "bounced", "gone@example.test")] * 2
+    (told,) = office.rows("SELECT record FROM queue_records")
+    assert b"bob@elsewhere.test" in told[0]
+    assert b"SRS0" not in told[0]
+
+
+def test_what_a_rule_says_in_broken_characters_holds_no_mail_up(office: PostOffice) -> None:
+    put_script(
+        office, ALL + 'if header :matches "subject" "*" { vacation :subject "${1}" "a"; addheader "X-S" "${1}"; }'
+    )
+    for number, subject in enumerate(
+        [b"=?utf-16?b?2AA=?=", b"=?utf-8?q?=ED=A0=80?=", b"\xed\xa0\x80\x00", b"=?utf-7?q?+2AA-?="]
+    ):
+        raw = MAIL.replace(b"Hello", subject) % b"%d" % number
+        office.accept(raw, "ann@example.test", reverse_path="carl@example.test")
+    settle(office)
+    assert len([event for event in delivered(office) if event.source == "inbound"]) >= 4
+    assert not office.rows("SELECT 1 FROM queue_records")
+    assert not office.rows("SELECT 1 FROM dead_letters")
+
+
 def test_two_that_forward_to_each_other_stop_at_the_second_pass(office: PostOffice) -> None:
     put_script(office, ALL + 'redirect :copy "carl@example.test";')
     put_script(office, ALL + 'redirect :copy "ann@example.test";', "m2")
@@ -216,3 +253,61 @@ def test_what_a_mailbox_sends_by_itself_counts_for_no_limit_and_cannot_be_undone
     assert office.rows("SELECT blob IS NOT NULL FROM outbox") == [(True,)]
     settle(office)
     assert office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'") == [(0,)]
+
+
+def test_a_forwarded_copy_is_sealed_where_the_owner_s_domain_has_keys(office: PostOffice) -> None:
+    keys = PostgresDkimKeys(office.pool.connection, b"k" * 32)
+    keys.add(new_keys("example.test", label="k1", state=ACTIVE))
+    srs = Srs(b"secret", "example.test", clock_s=lambda: office.now_ms() / 1000)
+    filters = office.filters(forwarding=Forwarding(srs, keys, frozenset({"example.test"})))
+    put_script(office, ALL + 'redirect :copy "carl@example.test";')
+    screening = Screening(spf="pass", arc="none", results=("spf=pass smtp.mailfrom=elsewhere.test",))
+    office.accept(MAIL % b"1", "ann@example.test", screening=screening)
+    while office.worker(filters=filters).run_due() + office.sender().run_due():
+        pass
+    (copy,) = delivered(office, "m2")
+    records = {key.name: [("TXT", key.record)] for key in keys.of("example.test")}
+    with serving(Zone(records)) as server:
+        found = asyncio.run(validate(DnsResolver(server), evidence_of(raw_of(office, copy))))
+    assert (found.result, found.sealers) == ("pass", ("example.test",))
+    assert "spf=pass smtp.mailfrom=elsewhere.test" in found.sets[0].results
+
+
+def test_a_crash_after_the_append_repeats_nothing_though_the_rules_have_changed(
+    office: PostOffice, clock: Clock
+) -> None:
+    put_script(office, ALL + 'redirect :copy "carl@example.test"; addflag "first";')
+    office.accept(MAIL % b"1", "ann@example.test")
+    with pytest.raises(Crash):
+        office.worker(queue=CrashesAt(office.queue, "done", after=False)).run_due()
+    put_script(office, ALL + 'redirect :copy "carl@example.test"; addheader "X-Other" "yes"; addflag "second";')
+    clock.advance(121)
+    settle(office)
+    (event,), (copy,) = delivered(office), delivered(office, "m2")
+    assert event.keywords == ("first",)
+    assert b"X-Other" not in raw_of(office, copy)
+    assert not office.rows("SELECT 1 FROM queue_records")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("part", "method"), [("queue", "expect"), ("blobs", "put"), ("appender", "submit"), ("queue", "done")]
+)
+def test_a_crash_at_any_step_neither_loses_nor_doubles_what_is_sent(
+    office: PostOffice, clock: Clock, part: str, method: str, after: bool
+) -> None:
+    put_script(office, ALL + 'redirect :copy "carl@example.test";')
+    put_vacation(office)
+    office.accept(MAIL % b"1", "ann@example.test", reverse_path="carl@example.test")
+    real = {"queue": office.queue, "blobs": office.blobs, "appender": office.lane}[part]
+    dying = CrashesAt(real, method, after=after)
+    changes = {"filters": office.filters(**{part: dying})} if part != "appender" and method != "done" else {part: dying}
+    with pytest.raises(Crash):
+        office.worker(**changes).run_due()
+    clock.advance(121)
+    settle(office)
+    assert len(delivered(office)) == 1
+    found = [event.personal.subject for event in delivered(office, "m2") if event.personal]
+    assert sorted(found) == ["Away", "Hello"]
+    assert sorted(stream for stream, _, _ in submissions(office)) == ["forward", "vacation"]
+    assert office.rows("SELECT count(*) FROM blob_references WHERE holder NOT LIKE 'mailbox:%%'") == [(0,)]

@@ -136,6 +136,33 @@ def test_rules_and_vacation_are_kept_in_shape(ann: Person) -> None:
     assert ann.refused("PUT", "/v1/vacation", json=backwards) == (422, "vacation_invalid")
 
 
+def test_a_rule_that_cannot_be_run_is_refused_and_says_which(ann: Person) -> None:
+    for action in (
+        {"do": "forward", "address": "nobody"},
+        {"do": "add_label"},
+        {"do": "add_keyword", "keyword": "a b"},
+    ):
+        asked = {"rules": [{"actions": [{"do": "star"}]}, {"actions": [action]}]}
+        answer = ann.http.put("/v1/rules", json=asked)
+        assert (answer.status_code, answer.json()["code"]) == (422, "rules_invalid")
+        assert "$.rules[1]" in answer.json()["detail"]
+
+
+def test_a_script_is_kept_beside_the_rules_and_its_faults_are_told_by_their_lines(ann: Person) -> None:
+    assert ann.get("/v1/rules/script") == {"script": ""}
+    script = 'require "fileinto";\r\nfileinto "Archive";\r\n'
+    assert ann.http.put("/v1/rules/script", json={"script": script}).json() == {"seq": ann.head()}
+    assert ann.http.put("/v1/rules/script", json={"script": script}).json() == {"seq": ann.head()}
+    assert ann.http.put("/v1/rules", json={"rules": [{"actions": [{"do": "star"}]}]}).status_code == 200
+    assert ann.get("/v1/rules/script") == {"script": script}
+    refused = ann.http.put("/v1/rules/script", json={"script": "keep;\nnothing;\nfileinto;\n"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "script_invalid")
+    assert [one["line"] for one in refused.json()["errors"]] == [2, 3]
+    assert ann.http.put("/v1/rules/script", json={"script": ""}).status_code == 200
+    assert ann.get("/v1/rules/script") == {"script": ""}
+    assert len(ann.get("/v1/rules")["rules"]) == 1
+
+
 def test_time_zones_are_known_on_a_machine_that_brings_none() -> None:
     zoneinfo.reset_tzpath(to=[])
     try:
