@@ -13,7 +13,7 @@ from domain.search_query import Query
 from infra.opensearch_search.generations import OpenSearchGenerations
 from infra.opensearch_search.index import OpenSearchIndex
 from infra.opensearch_search.server import CHECK_S, IndexMissingError, told
-from infra.opensearch_search.turnstile import Turnstile
+from infra.turnstile import Turnstile
 from projections.search import Hits, MessageMarks, SearchDocument, SearchUnavailableError
 
 
@@ -24,7 +24,7 @@ class LiveOpenSearch:
         self._client = client
         self._generations = generations
         self._alias = OpenSearchIndex(client, generations.alias, generations.alias)
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(SearchUnavailableError)
         self._fed: OpenSearchIndex | None = None
 
     def apply(

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from infra.opensearch_search.turnstile import Turnstile
+from infra.turnstile import Turnstile
 from projections.search import SearchUnavailableError
 
 
@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def turnstile(clock: Clock) -> Turnstile:
-    return Turnstile(at_once=2, rest_s=5.0, clock=clock)
+    return Turnstile(SearchUnavailableError, at_once=2, rest_s=5.0, clock=clock)
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_a_refusal_of_another_kind_is_no_failure(turnstile: Turnstile) -> None:
 
 
 def test_no_more_than_may_are_through_however_many_come_at_once() -> None:
-    turnstile = Turnstile(at_once=3)
+    turnstile = Turnstile(SearchUnavailableError, at_once=3)
     most, inside, lock = 0, 0, threading.Lock()
 
     def come() -> None:

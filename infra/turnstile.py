@@ -1,6 +1,6 @@
 """Who may ask a server that may not answer: so many at a time, and after a failure one, and not at once.
 
-A search holds a thread that mail is read with, too. Where the server says nothing, few of them wait for it.
+Who asks holds a thread or a connection that others need, too. Where the server says nothing, few of them wait for it.
 """
 
 import threading
@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from projections.search import SearchUnavailableError
-
 AT_ONCE: Final = 8
 REST_S: Final = 2.0
 """So long after a failure nobody asks."""
 
 
 class Turnstile:
-    """Lets callers through or turns them away at once."""
+    """Lets callers through or turns them away at once. `away` is the error of a server that does not answer."""
 
-    def __init__(self, *, at_once: int = AT_ONCE, rest_s: float = REST_S, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        away: type[Exception],
+        *,
+        at_once: int = AT_ONCE,
+        rest_s: float = REST_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._away = away
         self._at_once = at_once
         self._rest_s = rest_s
         self._clock = clock
@@ -29,14 +35,14 @@ class Turnstile:
 
     @contextmanager
     def passed(self) -> Iterator[None]:
-        """The caller asks within this block; what it raises as SearchUnavailableError is a failure.
+        """The caller asks within this block; what it raises as `away` is a failure.
 
-        Raises: SearchUnavailableError, for who is turned away.
+        Raises: `away`, for who is turned away.
         """
         self._enter()
         try:
             yield
-        except SearchUnavailableError:
+        except self._away:
             self._failed_at = self._clock()
             raise
         else:
@@ -49,7 +55,7 @@ class Turnstile:
         with self._lock:
             if self._failed_at is not None:
                 if self._under_way or self._clock() < self._failed_at + self._rest_s:
-                    raise SearchUnavailableError("the search did not answer a moment ago")
+                    raise self._away("it did not answer a moment ago")
             elif self._under_way >= self._at_once:
-                raise SearchUnavailableError("as many searches as may be are under way")
+                raise self._away("as many as may ask it at once are under way")
             self._under_way += 1
