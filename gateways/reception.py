@@ -45,6 +45,13 @@ class Spool(Protocol):
         """
         ...
 
+    def read(self, start: int, size_bytes: int, /) -> bytes:
+        """What was written from `start` on, at most so much of it; empty beyond the end.
+
+        Raises: TemporarilyUnavailableError, OSError
+        """
+        ...
+
     def discard(self) -> None:
         """Forget the content and free its room. Safe to repeat; after an acceptance it does nothing."""
         ...

@@ -65,6 +65,18 @@ class FileSpool:
         if self._buffered >= BUFFER_BYTES:
             self._drain()
 
+    def read(self, start: int, size_bytes: int, /) -> bytes:
+        """What was written from `start` on, at most so much of it.
+
+        Raises: OSError; ValueError after a commit or a discard.
+        """
+        self._check_open()
+        in_file = self._size - self._buffered
+        if start < in_file:
+            assert self._descriptor is not None
+            return os.pread(self._descriptor, min(size_bytes, in_file - start), start)
+        return b"".join(self._buffer)[start - in_file : start - in_file + size_bytes]
+
     def become(self, target: Path) -> None:
         """Flush the content and give it its final name, whose folder is the caller's to flush.
 
@@ -104,7 +116,7 @@ class FileSpool:
     def _drain(self) -> None:
         with self._discarded_when_full():
             if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             if self._buffer:
                 write_whole(self._descriptor, b"".join(self._buffer))
         self._buffer.clear()

@@ -1,6 +1,7 @@
 """The content of one object on its way to S3: in memory, and beyond 256 KB in a temporary file without a name."""
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +52,18 @@ class S3Spool:
             raise
         self._size += len(data)
         self._digest.update(data)
+
+    def read(self, start: int, size_bytes: int, /) -> bytes:
+        """What was written from `start` on, at most so much of it.
+
+        Raises: OSError; ValueError after a commit or a discard.
+        """
+        self._check_open()
+        self._file.seek(start)
+        try:
+            return self._file.read(size_bytes)
+        finally:
+            self._file.seek(0, os.SEEK_END)
 
     def content(self) -> IO[bytes]:
         """The content, from its beginning.

@@ -41,6 +41,20 @@ class BlobsContract:
         assert blobs.size(NAME) == len(content)
         assert blobs.exists(NAME)
 
+    @pytest.mark.parametrize("size_bytes", [0, 1000, 256 * 1024, 700_001])
+    def test_what_lies_in_a_spool_is_read_back_and_more_may_follow(self, blobs: Blobs, size_bytes: int) -> None:
+        content = (bytes(range(251)) * 3000)[:size_bytes]
+        with blobs.spool() as spool:
+            for start in range(0, size_bytes, 90_000):
+                spool.write(content[start : start + 90_000])
+            pieces = [spool.read(start, 70_000) for start in range(0, size_bytes, 1000)]
+            assert all(content[1000 * n : 1000 * n + 70_000].startswith(piece) for n, piece in enumerate(pieces))
+            assert all(pieces)
+            assert spool.read(size_bytes, 10) == b""
+            spool.write(b"more")
+            blobs.commit(spool, NAME)
+        assert blobs.read(NAME) == content + b"more"
+
     def test_an_empty_object_is_an_object(self, blobs: Blobs) -> None:
         blobs.put(NAME, b"")
         assert blobs.exists(NAME)

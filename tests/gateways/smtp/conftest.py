@@ -39,7 +39,7 @@ class FolderSpool:
     def __init__(self, reception: "FolderReception", path: Path) -> None:
         self._reception = reception
         self.path = path
-        self._file = path.open("wb")
+        self._file = path.open("w+b")
         self.size = 0
 
     def write(self, data: bytes, /) -> None:
@@ -48,6 +48,12 @@ class FolderSpool:
         if self._reception.room_bytes is not None and self.size + len(data) > self._reception.room_bytes:
             raise StorageFullError
         self.size += self._file.write(data)
+
+    def read(self, start: int, size_bytes: int, /) -> bytes:
+        self._file.seek(start)
+        content = self._file.read(size_bytes)
+        self._file.seek(0, os.SEEK_END)
+        return content
 
     def keep_as(self, name: Path) -> None:
         self._file.flush()
