@@ -1,0 +1,1 @@
+"""A clamd behind the ports of `gateways.virus.scanning`, and what is kept of its answers."""
