@@ -10,6 +10,7 @@ import msgspec
 from gateways.authentication.evidence import Evidence
 
 REJECT, QUARANTINE = "reject", "quarantine"
+REFUSE, HOLD, WAIT = "refuse", "hold", "wait"
 
 
 class Signer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,10 +41,17 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     override: str = ""
     """Why less is done than the domain asks for (RFC 9990 section 3.1.1.14): trusted_forwarder, mailing_list."""
 
+    virus: str = ""
+    """clean, infected, unscreened where no scanner could look; empty where none was asked."""
+    threat: str = ""
+    """What was found, as the scanner calls it."""
+    virus_action: str = ""
+    """What is done about it: `refuse`, `hold` for an operator, `wait` for the scanner, or nothing."""
+
     @property
     def is_refused(self) -> bool:
         """Whether the message is refused while its sender is still there."""
-        return self.disposition == REJECT
+        return self.disposition == REJECT or self.virus_action == REFUSE
 
     @property
     def is_spam(self) -> bool:

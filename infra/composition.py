@@ -50,6 +50,7 @@ from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
+from infra.virus.results import PostgresScanResults
 from infra.wakes import Announcer, PostgresTeller
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from infra.s3_parts import S3Parts
     from infra.s3_transfers import S3Transfers
     from infra.tracing import Tracing
+    from infra.virus.parts import VirusParts
 
 POOL_SIZE = 16
 STARTS = 3
@@ -274,6 +276,16 @@ class Parts:
         redis = RedisParts(self.settings, self.keys)
         self._closing.callback(redis.close)
         return redis
+
+    @cached_property
+    def virus(self) -> "VirusParts | None":
+        """What looks for viruses, where the settings name somebody who does."""
+        if self.settings.clamd is None:
+            return None
+        from infra.virus.parts import VirusParts  # asyncio's streams: only who uses them pays
+
+        results = PostgresScanResults(self.connect) if self.redis is None else self.redis.scan_results
+        return VirusParts(self.settings.clamd, results)
 
     @cached_property
     def announcer(self) -> Announcer:

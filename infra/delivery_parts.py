@@ -20,6 +20,7 @@ from infra.extracts import Extracts
 from infra.keys import KeyMissingError
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
+from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.store.lane import LaneClosedError
@@ -80,6 +81,11 @@ class DeliveryParts:
         )
 
     @cached_property
+    def quarantine(self) -> PostgresQuarantine:
+        """Where infected mail lies."""
+        return PostgresQuarantine(self._parts.connect)
+
+    @cached_property
     def extracts(self) -> Extracts:
         """What messages say, without opening their objects."""
         return Extracts(self._parts.connect, lambda name: read_mail(self._parts.blobs, name))
@@ -103,6 +109,9 @@ class DeliveryParts:
             wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,
+            quarantine=self.quarantine,
+            scanner=None if self._parts.virus is None else self._parts.virus.scanner,
+            scanner_patience_ms=self._parts.settings.unscreened_minutes * 60_000,
         )
 
     def _wait(self, hints: QueueHints) -> Callable[[float], None]:
@@ -133,10 +142,12 @@ class DeliveryParts:
                 keys=self._parts.keys,
                 letters=self.dead_letters,
                 leases=self.queue,
+                quarantine=self.quarantine,
                 notices=QuotaNotices(queue=self.queue, blobs=self._parts.blobs, hostname=settings.hostname),
                 trash_days=settings.trash_days,
                 repeat_days=settings.repeat_days,
                 dead_letter_days=settings.dead_letter_days,
+                quarantine_days=settings.quarantine_days,
                 blob_grace_hours=settings.blob_grace_hours,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
             )

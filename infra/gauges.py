@@ -20,6 +20,7 @@ _QUEUE = """
 """
 _FAILED = "SELECT count(*) FROM queue_failures"
 _DEAD = "SELECT count(*) FROM dead_letters"
+_QUARANTINED = "SELECT count(*) FROM quarantine"
 _SENDING = """
     SELECT count(*), count(*) FILTER (WHERE due_at <= %(now)s),
         coalesce(%(now)s - min(due_at) FILTER (WHERE due_at <= %(now)s), 0)
@@ -111,6 +112,7 @@ def _of_queue(connection: Connection[Any], now: int, elsewhere: int | None) -> I
     yield Gauge("queue_due_unclaimed_seconds", "How long the oldest of them has been due.", due_ms / 1000)
     yield Gauge("queue_deferred_recipients", "Wait for another attempt.", _count(connection, _FAILED))
     yield Gauge("dead_letters", "Could not be delivered, wait for an operator.", _count(connection, _DEAD))
+    yield Gauge("quarantined", "Infected messages that wait for an operator.", _count(connection, _QUARANTINED))
     submissions, due, due_ms = _row(connection, _SENDING, now)
     yield Gauge("submissions", "Sent by owners and not yet handed on.", submissions)
     yield Gauge("submissions_due_unclaimed", "Due to be handed on and in no sender's hands.", due)

@@ -333,6 +333,30 @@ class Settings:
         unset="none",
     )
 
+    clamd: ListenAddress | None = _from(
+        "CLAMD",
+        read.server_address,
+        None,
+        "The clamd that looks for viruses in mail that comes by SMTP, is sent, or is uploaded, HOST:PORT.",
+        unset="nobody looks",
+    )
+    virus_policy: str = _from(
+        "VIRUS_POLICY",
+        read.one_of("refuse", "quarantine"),
+        "refuse",
+        "What becomes of mail with a virus: `refuse`, or `quarantine`, where it waits for an operator.",
+    )
+    unscreened_minutes: int = _count(
+        "UNSCREENED_MINUTES",
+        240,
+        "Minutes that mail waits for a clamd that does not answer; then it is delivered, its attachments blocked.",
+        least=0,
+        most=1440,
+    )
+    quarantine_days: int = _count(
+        "QUARANTINE_DAYS", 30, "Days after which quarantined mail that no operator released is discarded.", most=3650
+    )
+
     max_message_bytes: int = _count(
         "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
     )

@@ -53,6 +53,14 @@ def server_addresses(text: str) -> tuple[str, ...]:
     return found
 
 
+def server_address(text: str) -> ListenAddress:
+    """`HOST:PORT` of one server."""
+    address = listen_address(text)
+    if address.port == 0:
+        raise ValueError("must name a port")
+    return address
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Addresses and networks (`10.0.0.0/8`) between commas, in their order."""
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())

@@ -36,8 +36,10 @@ from infra.keys import Keys
 from infra.owner_notices import tell_owners
 from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
+from infra.quarantine import PostgresQuarantine
 from infra.store.lane import LaneClosedError
 from infra.uploads import expire_uploads
+from infra.virus.results import forget_old_results
 
 AT_ONCE = 1000
 OUTAGE_PAUSE_S = 5.0
@@ -199,9 +201,11 @@ def duties(
     letters: DeadLetters,
     notices: QuotaNotices,
     leases: Leases,
+    quarantine: PostgresQuarantine,
     trash_days: int = 30,
     repeat_days: int = 7,
     dead_letter_days: int = 4,
+    quarantine_days: int = 30,
     blob_grace_hours: int = 24,
     waits_from_before: Callable[[int], bool] | None = None,
 ) -> list[Duty]:
@@ -216,6 +220,8 @@ def duties(
         Duty("finish erasures", 60, partial(finish_erasures, connect=connect, keys=keys)),
         Duty("expire uploads", 300, partial(expire_uploads, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),
+        Duty("expire quarantine", 600, partial(quarantine.expire, days=quarantine_days)),
+        Duty("forget scan results", 3600, partial(forget_old_results, connect=connect)),
         Duty("tidy deliveries", 3600, partial(tidy_deliveries, connect=connect, days=repeat_days)),
         Duty(
             "collect blobs",

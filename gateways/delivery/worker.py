@@ -2,7 +2,8 @@
 
 The order of one record, of which a crash at any line loses and doubles nothing:
 
-1. its object is read, and written back where something was forged in our name (`opened`);
+1. its object is read, and written back where something was forged in our name (`opened`); what waits for a scanner is
+   looked at, and what is infected goes to the quarantine (`virus_gate`);
 2. attachments are touched and held for the record, then put (`book`, `gateways.attachments`);
 3. one `Deliver` a mailbox, under a command id that a repeat meets again; its append holds object and attachments;
 4. the object is replaced by the one with holes, whose attachments are durable and held by now;
@@ -25,10 +26,12 @@ from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_o
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
 from gateways.delivery.routes import Routes
+from gateways.delivery.virus_gate import Quarantine, VirusGate, waiting_last
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
+from gateways.virus.scanning import Scanner
 
 LEASED_AT_ONCE = 128
 LEASE_S = 120.0
@@ -45,7 +48,7 @@ class DeliveryWorker:
 
     `outages` are the errors of servers that do not answer, on which all wait; `lone_outages`, beside errors of files,
     those on which one record or mailbox alone waits. `wait` returns when there may be work, after the seconds given at
-    the latest.
+    the latest. What waits for the `scanner` is delivered without it `scanner_patience_ms` after it was received.
     """
 
     def __init__(
@@ -67,6 +70,9 @@ class DeliveryWorker:
         attempts: int = 3,
         outage_pause_s: float = OUTAGE_PAUSE_MS / 1000,
         name: str | None = None,
+        quarantine: Quarantine | None = None,
+        scanner: Scanner | None = None,
+        scanner_patience_ms: int = 0,
     ) -> None:
         self._queue = queue
         self._blobs = blobs
@@ -83,6 +89,14 @@ class DeliveryWorker:
         self._outage_pause_s = outage_pause_s
         warnings = Warnings(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._failures = Failures(queue, warnings=warnings, attempts=attempts)
+        self._virus_gate = VirusGate(
+            queue=queue,
+            failures=self._failures,
+            clock_ms=self._clock_ms,
+            quarantine=quarantine,
+            scanner=scanner,
+            patience_ms=scanner_patience_ms,
+        )
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
         self._name = name or new_id("w")
         self._unreturned: list[Leased] = []
@@ -107,7 +121,8 @@ class DeliveryWorker:
         """
         self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        parts = list(bounded(self._alone_if_suspect(leased)))
+        at_once, scanned_first = waiting_last(self._alone_if_suspect(leased))
+        parts = [*bounded(at_once), *bounded(scanned_first)]
         while parts:
             part = parts.pop(0)
             try:
@@ -182,6 +197,7 @@ class DeliveryWorker:
             if isinstance(content, Exception):
                 raise content
             mail = open_mail(self._blobs, leased.record, content)
+            admitted = self._virus_gate.admit(leased, mail.whole)
         except self._outages:
             raise
         except self._lone_outages as outage:
@@ -189,7 +205,7 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001 - counted against the record, in the end shown to an operator
             self._failures.failed(leased, leased.recipients, error=error, now_ms=self._clock_ms())
         else:
-            return Job(leased, mail, routes.of(leased))
+            return None if admitted is None else Job(admitted, mail, routes.of(admitted))
         return None
 
     def _are_parts_stored(self, job: Job) -> bool:

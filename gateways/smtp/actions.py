@@ -33,10 +33,16 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Resume with what those who look at the message find; with anything else it is accepted as if nobody had."""
+    """Resume with what those who look at the message find; with anything else it is accepted as if nobody had.
+
+    `rest` is what of the content is not in the spool yet. `evidence` is missing where nobody wants it.
+    """
 
     arrival: Arrival
-    evidence: Evidence
+    evidence: Evidence | None
+    sha256: str
+    size_bytes: int
+    rest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

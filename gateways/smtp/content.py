@@ -102,6 +102,11 @@ class Content:
         self.fault = reply
         self.take()
 
+    @property
+    def gathered(self) -> bytes:
+        """What `take` would give."""
+        return bytes(self._gathered)
+
     def take(self) -> bytes:
         """What was gathered since the last time."""
         gathered, self._gathered = self._gathered, bytearray()

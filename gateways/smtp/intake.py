@@ -17,6 +17,11 @@ class Intake:
         """Whether content lies in a spool that nobody has accepted."""
         return self._spool is not None
 
+    @property
+    def spooled(self) -> Spool | None:
+        """The content that is spooled and not accepted."""
+        return self._spool
+
     def perform(self, action: Blocking) -> Verdict | None:
         """What `action` asks for. A call that fails leaves no spool behind.
 

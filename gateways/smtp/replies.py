@@ -1,6 +1,7 @@
 """Every reply of reception, with its enhanced status code (RFC 3463, RFC 5248), and what becomes which."""
 
 from gateways.reception import StorageFullError, Verdict
+from gateways.screening import REFUSE, Screening
 from gateways.smtp.actions import Outcome
 
 DATA_GO_AHEAD = b"354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -31,6 +32,7 @@ EARLY_TALKER = b"554 5.5.1 You spoke before the greeting\r\n"
 STORAGE_FULL = b"452 4.3.1 No room at present, try again later\r\n"
 UNAVAILABLE = b"451 4.3.0 Temporarily unavailable, try again later\r\n"
 
+VIRUS = b"550 5.7.1 A virus was found in the message\r\n"
 RELAY_REFUSED = b"550 5.7.1 We do not relay for this domain\r\n"
 _VERDICTS = {
     Verdict.ACCEPT: RECIPIENT_OK,
@@ -53,8 +55,12 @@ def closing(hostname: str, why: tuple[str, str]) -> bytes:
     return f"421 {why[0]} {hostname} {why[1]}\r\n".encode()
 
 
-def refused_by_policy(domain: str) -> bytes:
-    """The author's domain asks for unproven mail to be refused (RFC 7372 section 3.3, RFC 9989 section 7)."""
+def refused(screening: Screening) -> bytes:
+    """Why those who looked refuse the message: a virus in it, or that its author's domain asks for unproven mail to be
+    refused (RFC 7372 section 3.3, RFC 9989 section 7)."""
+    if screening.virus_action == REFUSE:
+        return VIRUS
+    domain = screening.author_domain
     return f"550 5.7.26 Not proven to come from {domain}, which asks for such mail to be refused\r\n".encode()
 
 

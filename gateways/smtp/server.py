@@ -12,7 +12,10 @@ from gateways.screening import Screener
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
 from gateways.smtp.host import Host
+from gateways.smtp.looking import Looking
 from gateways.smtp.session import Session
+from gateways.virus.policy import REFUSES
+from gateways.virus.scanning import DoorScanner
 
 _READ_BYTES = 32 * 1024
 
@@ -21,7 +24,8 @@ class SmtpServer:
     """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
 
     `executor` bounds how many calls of the reception run at once; it must outlive `stop`. `rate` counts new connections
-    beyond this process. `screener` looks at messages before they are accepted.
+    beyond this process. `screener` looks at who sent messages before they are accepted, `scanner` for viruses in
+    them, about which `on_virus` says what is done (`gateways.virus.policy`).
     """
 
     def __init__(
@@ -34,9 +38,11 @@ class SmtpServer:
         introductions: Introductions | None = None,
         rate: ConnectionRate | None = None,
         screener: Screener | None = None,
+        scanner: DoorScanner | None = None,
+        on_virus: str = REFUSES,
     ) -> None:
-        self.host = replace(host, is_screened=screener is not None)
-        self.screener = screener
+        self.host = replace(host, is_screened=screener is not None, is_scanned=scanner is not None)
+        self.looking = Looking(screener, scanner, executor, on_virus=on_virus)
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)

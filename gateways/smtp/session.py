@@ -6,7 +6,7 @@ from ssl import SSLContext, SSLError
 from typing import Protocol, cast
 
 from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError, Verdict
-from gateways.screening import Screener, Screening
+from gateways.screening import Screening
 from gateways.smtp import replies
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Judge, Outcome, Screen, Send, StartTls
@@ -15,6 +15,7 @@ from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
+from gateways.smtp.looking import Looking
 
 _HANDSHAKE_TIMEOUT_S = 60.0
 _LINGER_S = 10.0
@@ -29,7 +30,7 @@ class Door(Protocol):
     executor: Executor
     acceptances: Acceptances
     ssl_context: SSLContext | None
-    screener: Screener | None
+    looking: Looking
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -120,8 +121,7 @@ class Session(asyncio.BufferedProtocol):
         if not self._is_admitted:
             return
         if self._screening is not None:
-            self._screening.cancel()
-            self._is_calling = False
+            self._screening.cancel()  # what it has in hand is discarded when it has let go of it
         self._door.leaves(self, self._source)
         if not self._is_calling:
             self._discard()
@@ -195,16 +195,16 @@ class Session(asyncio.BufferedProtocol):
         call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
     def _screen(self, action: Screen) -> None:
-        screener = self._door.screener
-        assert screener is not None, "only a host with one screens"
         self._is_calling = True
-        self._screening = self._loop.create_task(screener.screen(action.arrival, action.evidence))
+        self._screening = self._loop.create_task(self._door.looking.look(action, self._intake.spooled))
         self._screening.add_done_callback(lambda done: self._screened(action, done))
 
     def _screened(self, action: Screen, done: "asyncio.Task[Screening]") -> None:
-        if done.cancelled() and self._is_lost:
-            return
         self._screening = None
+        if done.cancelled() and self._is_lost:
+            self._is_calling = False
+            self._discard()
+            return
         failure = asyncio.CancelledError() if done.cancelled() else done.exception()
         self._called(action, done.result() if failure is None else failure)
 

@@ -124,18 +124,20 @@ class Transfer:
         self._screen(self._envelope(taken))
 
     def _screen(self, envelope: Envelope) -> None:
-        if self._content.evidence is None:
+        host, content = self._exchange.host, self._content
+        if content.evidence is None and not host.is_scanned:
             self._accept(envelope)
             return
         arrival = Arrival(envelope.peer, envelope.helo, envelope.reverse_path, envelope.hostname)
-        screen = Screen(arrival, self._content.evidence)
+        rest = content.gathered if host.is_scanned else b""
+        screen = Screen(arrival, content.evidence, envelope.content_sha256, envelope.size_bytes, rest)
         self._exchange.wait(screen, lambda outcome: self._screened(envelope, outcome))
 
     def _screened(self, envelope: Envelope, outcome: Outcome) -> None:
         if not isinstance(outcome, Screening):  # whoever looks is broken: that never loses or blocks mail
             self._accept(envelope)
         elif outcome.is_refused:
-            self._content.refuse(replies.refused_by_policy(outcome.author_domain))
+            self._content.refuse(replies.refused(outcome))
             self._refuse(self._answer)
         else:
             self._accept(msgspec.structs.replace(envelope, screening=outcome))

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("infra.command_line.serve:serve", "Serve: HTTP, SMTP, delivery and all that follows."),
     "account": Command("infra.command_line.account:application", "Open, change and close accounts."),
     "queue": Command("infra.command_line.queue:queue", "What waits for delivery, and the dead letters."),
+    "quarantine": Command("infra.command_line.quarantine:quarantine", "Infected mail that was not delivered."),
     "dkim": Command("infra.command_line.dkim:dkim", "Keys that mail is signed with, and records to publish."),
     "dns": Command("infra.command_line.dns:dns", "Whether the DNS has what a domain is to publish."),
     "verify": Command("infra.command_line.verify:verify", "Check the chains of events."),

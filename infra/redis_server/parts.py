@@ -8,7 +8,9 @@ from gateways.smtp.limits import Limits
 from infra.accounts.endings import Endings
 from infra.buckets import MemoryBuckets
 from infra.caches.current import CurrentAnswers
+from infra.caches.installation import InstallationCache
 from infra.caches.names import Names
+from infra.caches.scan_results import CachedScanResults
 from infra.caches.sealed import SealedCache
 from infra.redis_server.buckets import RedisBuckets
 from infra.redis_server.cache import RedisCache
@@ -24,6 +26,7 @@ NAMES_PURPOSE = b"ledgermail-redis-names-1"
 VIEWS_PURPOSE = b"ledgermail-redis-views-1"
 HEADS = "heads"
 HEADS_PURPOSE = b"ledgermail-redis-heads-1"
+INSTALLATION_PURPOSE = b"ledgermail-redis-installation-1"
 SESSIONS_PURPOSE = b"ledgermail-redis-sessions-1"
 
 
@@ -43,6 +46,8 @@ class RedisParts:
         self._views_secret = secrets.derived(VIEWS_PURPOSE)
         self.cache = RedisCache(self.server)
         self.known_tokens = RedisTokens(self.server, self._names, key=secrets.derived(SESSIONS_PURPOSE))
+        installation = InstallationCache(self.cache, self._names, key=secrets.derived(INSTALLATION_PURPOSE))
+        self.scan_results = CachedScanResults(installation)
         self.failure_counts = RedisBuckets(self.server, self._names, MemoryBuckets())
 
     def current_answers(self, database: Database) -> CurrentAnswers:

@@ -23,6 +23,8 @@ def add_checks(parts: Parts) -> None:
         parts.checks.add("queue", parts.kafka.check, needed=False)  # HTTP goes on, and SMTP answers 451 by itself
     if parts.redis is not None:
         parts.checks.add("cache", parts.redis.server.check, needed=False)
+    if parts.virus is not None:
+        parts.checks.add("clamd", parts.virus.check, needed=False)  # mail waits for it, and is delivered without it
     for view in following_views(parts):
         parts.checks.add(f"view {view}", partial(require_kept, parts.connect, view), needed=False)
 

@@ -49,6 +49,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     context = tls_context(parts.settings)
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
     looks = _screener(parts.settings, dialect)
+    virus = None if dialect is Dialect.LMTP else parts.virus
     wait_until_free(address, stop)
 
     async def serve() -> None:
@@ -59,6 +60,8 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 executor=executor,
                 ssl_context=context,
                 screener=looks,
+                scanner=None if virus is None else virus.for_loop(executor),
+                on_virus=parts.settings.virus_policy,
                 rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )

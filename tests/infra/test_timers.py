@@ -16,6 +16,7 @@ from gateways.delivery.quota_notice import QuotaNotices
 from gateways.queue import QueueUnavailableError
 from infra.dead_letters import DeadLetters
 from infra.passed_over import PassedOverError
+from infra.quarantine import PostgresQuarantine
 from infra.store.reading import StreamReader
 from infra.store.recorder import MailboxRecorder, datastore
 from infra.timers import (
@@ -177,6 +178,7 @@ def all_duties(office: PostOffice, clock: Clock) -> list[Duty]:
         letters=letters,
         notices=notices,
         leases=office.queue,
+        quarantine=PostgresQuarantine(office.pool.connection, clock_ms=clock),
     )
 
 
