@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from gateways.http.file_scans import FileScans
 from gateways.http.ports import AsgiApp, HttpParts, HttpSettings
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from infra.redis_server.fan_out import RedisListener
 
 THREADS = 16
+SCANS = 4
+"""Uploads that are scanned at a time."""
 HTTP_PURPOSE = b"ledgermail-http-1"
 OUTAGES = (
     psycopg.OperationalError,
@@ -99,6 +102,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         touch=toucher(parts.connect),
         uploads=PostgresUploads(parts.connect, holds_what_is_sent=parts.transfers is not None),
         transfers=parts.transfers,
+        file_scans=_file_scans(parts, closing),
         kept_answers=PostgresKeptAnswers(parts.connect, secret),
         search=views.search,
         suggestions=views.suggestions,
@@ -117,6 +121,14 @@ def _nearer(parts: Parts) -> "Callable[..., RedisListener | LocalListener] | Non
     if parts.redis is not None:
         return parts.redis.listener
     return None if parts.wakes_folder is None else partial(LocalListener, parts.wakes_folder)
+
+
+def _file_scans(parts: Parts, closing: ExitStack) -> FileScans | None:
+    if parts.virus is None:
+        return None
+    executor = ThreadPoolExecutor(SCANS, thread_name_prefix="scans")
+    closing.callback(executor.shutdown, cancel_futures=True)
+    return FileScans(parts.virus.scanner, parts.blobs, executor)
 
 
 def _values(settings: Settings, secret: bytes) -> HttpSettings:

@@ -43,7 +43,8 @@ class AttachmentAnnounced(msgspec.Struct):
 
 
 class Scanned(msgspec.Struct):
-    """What was found in the file: clean, pending, or unscreened where nobody looks."""
+    """What was found in the file: clean; pending while a scan goes on, of which another call tells; unscreened where
+    nobody can look."""
 
     scan: str
 
@@ -77,8 +78,18 @@ def complete(call: Call[None, Any]) -> Answer:
         raise ProblemError("attachment_unknown")
     if upload.sha256 is None:
         _take(call, upload)
+        upload = call.parts.uploads.find(upload.upload_id) or upload
+    found = _scanned(call, upload)
     call.parts.uploads.complete(upload.upload_id)
-    return as_json(Scanned("unscreened"))
+    return as_json(Scanned(found))
+
+
+def _scanned(call: Call[Any, Any], upload: Upload) -> str:
+    """What is known of the file so far. Raises: ProblemError, where it is infected."""
+    scans = call.parts.file_scans
+    if scans is None or upload.sha256 is None:
+        return "unscreened"
+    return scans.uploaded(upload.sha256, size_bytes=upload.size)
 
 
 def _take(call: Call[Any, Any], upload: Upload) -> None:
@@ -131,7 +142,7 @@ OPERATIONS = (
         summary="The file is here",
         run=complete,
         answers={200: Scanned},
-        errors=("attachment_unknown", "upload_incomplete", "upload_altered", "storage_full"),
+        errors=("attachment_unknown", "attachment_infected", "upload_incomplete", "upload_altered", "storage_full"),
         unknown="attachment_unknown",
         large=True,
         tag="writing",

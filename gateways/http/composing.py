@@ -183,6 +183,8 @@ def _uploaded(call: AnyCall, upload_id: str, html: str) -> AttachedFile:
         raise ProblemError("attachment_unknown", "no such upload", id=upload_id)
     if not upload.completed or upload.sha256 is None:
         raise ProblemError("upload_incomplete", "complete the upload first", id=upload_id)
+    if call.parts.file_scans is not None:
+        call.parts.file_scans.require_not_infected(upload.sha256)
     content = attachments.fetch(call.parts.blobs, upload.sha256)
     shown = f"cid:{upload_id}" in html
     return AttachedFile(upload.filename, upload.content_type, content, shown, upload_id if shown else None)

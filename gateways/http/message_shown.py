@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from domain.events import MessageServer
 from domain.ids import MailboxId
 from gateways.http.downloads import INLINE_TYPES, disposition, download, safe_type
+from gateways.http.file_scans import FileScans
 from gateways.http.operations import Answer, Call, Id, Operation, Read
 from gateways.http.problems import ProblemError
 from gateways.http.shapes import AttachmentShown, Authentication, HeaderField, MessageOpened, MessageShown
@@ -13,6 +15,7 @@ from gateways.http.signed_addresses import require_let_in, require_signed, signe
 from gateways.http.stored_mail import StoredMail, message_row, open_mail, read_raw, server_part
 from gateways.mime import show
 from gateways.mime.structure import Attachment
+from gateways.virus.scanning import UNSCREENED
 from projections.summaries import summary_json
 
 
@@ -48,6 +51,7 @@ def open_message(call: Call[OpenQuery, None]) -> Answer:
         authentication=_authentication(None if server is None else server.screening),
         spam_score=None,
         blocked_remote=body.blocked_remote,
+        virus_scan=virus_scan(server),
     )
     summary = msgspec.json.decode(summary_json(mail.row), type=dict[str, Any])
     return Answer(msgspec.json.encode(summary | msgspec.structs.asdict(opened)))
@@ -58,18 +62,34 @@ def raw_message(call: Call[Read, None]) -> Answer:
     row = message_row(call.parts, call.mailbox_id, call.path["message_id"])
     server = server_part(call.parts, call.mailbox_id, row)
     trace = server.trace.encode() if server is not None else b""
-    whole = trace + read_raw(call.parts, row, server)
+    raw = read_raw(call.parts, row, server)
+    if call.parts.file_scans is not None and virus_scan(server) == UNSCREENED:
+        call.parts.file_scans.require_clean(raw)
+    whole = trace + raw
     return download(whole, content_type="message/rfc822", filename=f"{row.message_id}.eml")
 
 
 def attachment(call: Call[AttachmentQuery, None]) -> Answer:
     """The decoded bytes, or where the store has them; what is no harmless image is always a download."""
     mailbox_id = _reader_of(call)
-    if (address := _address_in_store(call, mailbox_id)) is not None:
+    unscreened = _scans_needed(call, mailbox_id)
+    if unscreened is None and (address := _address_in_store(call, mailbox_id)) is not None:
         return Answer(status=302, headers=((b"location", address.encode()),))
     mail = open_mail(call.parts, mailbox_id, call.path["message_id"])
     found, content = show.attachment_bytes(mail.raw, mail.parsed, call.path["attachment_id"])
+    if unscreened is not None:
+        unscreened.require_clean(content)
     return download(content, content_type=found.content_type, filename=found.filename, inline=True)
+
+
+def _scans_needed(call: Call[AttachmentQuery, None], mailbox_id: MailboxId) -> FileScans | None:
+    """Who must find an attachment clean before it is handed out: nobody, where the message was looked at or nobody was
+    to look. Raises: MessageUnknownError."""
+    if call.parts.file_scans is None:
+        return None
+    row = message_row(call.parts, mailbox_id, call.path["message_id"])
+    server = server_part(call.parts, mailbox_id, row)
+    return call.parts.file_scans if virus_scan(server) == UNSCREENED else None
 
 
 def _address_in_store(call: Call[AttachmentQuery, None], mailbox_id: MailboxId) -> str | None:
@@ -133,11 +153,20 @@ def _authentication(screening: msgspec.Raw | None) -> Authentication:
     return Authentication(**{name: text for name, text in texts.items() if isinstance(text, str)})
 
 
+def virus_scan(server: MessageServer | None) -> str | None:
+    """What the scanner had said of the message when it was delivered; null where none was to look."""
+    screening = None if server is None else server.screening
+    found = msgspec.json.decode(screening) if screening is not None and len(bytes(screening)) else None
+    word = found.get("virus") if isinstance(found, dict) else None
+    return word if isinstance(word, str) and word else None
+
+
 def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
 _UNKNOWN = ("message_unknown", "body_unavailable", "restoring")
+_BLOCKED = ("attachment_blocked", "attachment_unscreened")
 
 OPERATIONS = (
     Operation(
@@ -158,7 +187,7 @@ OPERATIONS = (
         summary="The trace block and the message as it arrived",
         run=raw_message,
         answers={200: "message/rfc822"},
-        errors=_UNKNOWN,
+        errors=(*_UNKNOWN, *_BLOCKED),
         unknown="message_unknown",
         large=True,
         tag="messages",
@@ -170,7 +199,7 @@ OPERATIONS = (
         run=attachment,
         query=AttachmentQuery,
         answers={200: "*/*", 302: None},
-        errors=(*_UNKNOWN, "attachment_unknown", "signature_invalid"),
+        errors=(*_UNKNOWN, *_BLOCKED, "attachment_unknown", "signature_invalid"),
         unknown="attachment_unknown",
         signed=True,
         large=True,

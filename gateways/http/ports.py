@@ -4,7 +4,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -21,6 +21,9 @@ from projections.contacts import Suggestions
 from projections.mailbox_views import MailboxFacts, MailboxRecords, MessageLists
 from projections.search import SearchIndex
 from projections.sync_page import SyncPage
+
+if TYPE_CHECKING:
+    from gateways.http.file_scans import FileScans  # whose problems need these ports
 
 MIB = 2**20
 AsgiApp = Callable[..., Awaitable[None]]
@@ -155,7 +158,8 @@ class HttpParts:
     """Everything that HTTP calls. `touch` starts the grace of objects about to be put, and commits.
 
     `outages` are the errors of servers that do not answer (503), `full` those of a full disk (507). `pages` are other
-    applications, by path. `transfers` is null where all octets pass through this service. `draining` is set once the
+    applications, by path. `transfers` is null where all octets pass through this service, `file_scans` where
+    nobody looks for viruses. `draining` is set once the
     process is to stop.
     """
 
@@ -186,4 +190,5 @@ class HttpParts:
     full: tuple[type[Exception], ...] = ()
     pages: Mapping[str, AsgiApp] = field(default_factory=dict)
     transfers: Transfers | None = None
+    file_scans: "FileScans | None" = None
     draining: threading.Event = field(default_factory=threading.Event)

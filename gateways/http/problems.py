@@ -91,6 +91,8 @@ STATUSES: dict[str, tuple[int, str]] = {
     "attachment_too_large": (413, "The attachment is too large"),
     "attachments_too_large": (413, "The attachments are too large together"),
     "attachment_infected": (422, "The attachment is infected"),
+    "attachment_blocked": (403, "The attachment is blocked"),
+    "attachment_unscreened": (503, "The attachment waits for the virus scanner"),
     "upload_incomplete": (409, "The upload is not complete"),
     "upload_altered": (422, "The bytes are not those announced"),
     "too_many_uploads": (429, "Too many uploads that nothing uses yet"),
@@ -139,6 +141,7 @@ RETRY_AFTER_S = {
     "unavailable": 2,
     "overloaded": 1,
     "body_unavailable": 60,
+    "attachment_unscreened": 60,
     "restoring": 3600,
 }
 

@@ -75,6 +75,9 @@ class MessageOpened(msgspec.Struct, kw_only=True):
     authentication: Authentication
     spam_score: float | None
     blocked_remote: bool
+    virus_scan: str | None
+    """`clean`; `unscreened` where no scanner could look: its attachments are handed out once one finds them clean;
+    `released` by an operator; null where nobody was to look."""
 
 
 class MessageShown(MessageSummary, kw_only=True):
@@ -87,6 +90,7 @@ class MessageShown(MessageSummary, kw_only=True):
     authentication: Authentication
     spam_score: float | None
     blocked_remote: bool
+    virus_scan: str | None
 
 
 class Count(msgspec.Struct):
