@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-"""The test file that every scanner takes for a virus (eicar.org), in two parts: no scanner need see one in here."""
+from scripts.stack_servers.clamav import EICAR as EICAR
+
 THREAT = "Eicar-Test-Signature"
 
 

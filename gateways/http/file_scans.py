@@ -1,4 +1,4 @@
-"""What a scanner says of files: of those that clients bring, and of attachments that nobody looked at when they came."""
+"""What a scanner says of files: those that clients bring, and attachments that nobody looked at when they came."""
 
 import hashlib
 import threading

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from scripts.stack_servers.clamav import ClamAv
 from scripts.stack_servers.folders import folders
 from scripts.stack_servers.kafka import Kafka
 from scripts.stack_servers.opensearch import OpenSearch
@@ -20,7 +21,7 @@ from scripts.stack_servers.s3 import S3
 from scripts.stack_servers.server import Server, StackError
 from scripts.stack_servers.stack import Stack
 
-SERVERS: tuple[Server, ...] = (Postgres(), Kafka(), OpenSearch(), S3(), Redis())
+SERVERS: tuple[Server, ...] = (Postgres(), Kafka(), OpenSearch(), S3(), Redis(), ClamAv())
 LOG_LINES = 20
 INTERRUPTED = 130
 
