@@ -2,22 +2,27 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from domain.ids import new_id
+from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.sender import Sender
+from gateways.delivery.validation import Check, SideBySide
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
 from gateways.reception import Reception
+from gateways.virus.attachment_check import AttachmentCheck
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
 from infra.extracts import Extracts
 from infra.keys import KeyMissingError
+from infra.postgres_findings import PostgresFindings
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.quarantine import PostgresQuarantine
@@ -42,6 +47,10 @@ OUTAGES: tuple[type[Exception], ...] = (
 """What servers that do not answer raise."""
 LONE_OUTAGES: tuple[type[Exception], ...] = (KeyMissingError,)
 """What stands in the way of one mailbox alone and is waited out, beside errors of files."""
+
+
+CHECKS = 8
+"""Checks of mail that leaves at a time; none of them outlasts its server's patience."""
 
 
 class DeliveryParts:
@@ -129,6 +138,27 @@ class DeliveryParts:
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
+            validation=self.validation,
+        )
+
+    @cached_property
+    def validation(self) -> SideBySide:
+        """What is checked before mail leaves."""
+        settings, virus = self._parts.settings, self._parts.virus
+        checks: list[Check] = [
+            PolicyCheck(
+                recipients=settings.max_recipients,
+                message_bytes=settings.max_message_bytes,
+                blocked_files=settings.blocked_files,
+            )
+        ]
+        if virus is not None:
+            checks.append(AttachmentCheck(virus.scanner, patience_ms=settings.unscreened_minutes * 60_000))
+        return SideBySide(
+            checks,
+            findings=PostgresFindings(self._parts.connect),
+            blobs=self._parts.blobs,
+            executor=ThreadPoolExecutor(CHECKS, thread_name_prefix="checks"),
         )
 
     def timers(self) -> Timers:

@@ -357,6 +357,14 @@ class Settings:
         "QUARANTINE_DAYS", 30, "Days after which quarantined mail that no operator released is discarded.", most=3650
     )
 
+    blocked_files: tuple[str, ...] = _from(
+        "BLOCKED_FILES",
+        read.file_endings,
+        None,
+        "Endings of file names, between commas (`exe, scr`): mail with such an attachment is not sent.",
+        unset="none",
+    )
+
     max_message_bytes: int = _count(
         "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
     )
@@ -433,7 +441,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists")}
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
-    values["kafka"] = values["kafka"] or ()
+    values |= {name: values[name] or () for name in ("kafka", "blocked_files")}
     settings = Settings(**cast(dict[str, Any], values))
     _refuse_contradictions(settings)
     return settings

@@ -97,6 +97,14 @@ def domain_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def file_endings(text: str) -> tuple[str, ...]:
+    """Endings of file names between commas, lower case, without their dots."""
+    endings = tuple(dict.fromkeys(part.strip().lstrip(".").lower() for part in text.split(",") if part.strip()))
+    if not all(re.fullmatch(r"[a-z0-9_-]{1,20}", ending, re.ASCII) for ending in endings):
+        raise ValueError("must be endings of file names between commas, as in exe, scr")
+    return endings
+
+
 def mail_address(text: str) -> str:
     """`localpart@domain`, its domain in A-labels."""
     localpart, at, domain = text.strip().rpartition("@")

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
-from domain.decisions.reporting import ReportRecipient
+from domain.commands import Refusal
+from domain.decisions.reporting import RejectSubmission, ReportRecipient
 from domain.events import Who
 from domain.ids import MailboxId, SubmissionId
+from gateways.appending import Appender
+from gateways.delivery.outbox import Sending
 from gateways.queue import QueueRecord
 
 _WHO = Who(actor="system", protocol="smtp")
@@ -14,6 +17,29 @@ class Report(ReportRecipient, frozen=True, kw_only=True):
     """A report whose command id names submission, recipient, status and attempt: told again, it is the same."""
 
     TRUSTED_ID: ClassVar[bool] = True
+
+
+class Rejection(RejectSubmission, frozen=True, kw_only=True):
+    """A refusal whose command id names the submission: told again, it is the same."""
+
+    TRUSTED_ID: ClassVar[bool] = True
+
+
+def refuse(appender: Appender, sending: Sending, reason: str) -> None:
+    """Tell the sender's mailbox why the whole submission was refused. Safe to repeat.
+
+    Raises: outages; nothing where mailbox or submission are gone.
+    """
+    rejection = Rejection(
+        mailbox_id=sending.mailbox_id,
+        command_id=f"reject:{sending.submission_id}",
+        who=_WHO,
+        submission_id=sending.submission_id,
+        reason=reason,
+    )
+    error = appender.submit(rejection).exception()
+    if error is not None and not isinstance(error, Refusal):
+        raise error
 
 
 def report(

@@ -2,7 +2,7 @@
 
 The order of one submission, of which a crash at any line loses and doubles nothing:
 
-1. it is claimed under its mailbox row's lock (`outbox`): from here on no undo;
+1. it is claimed under its mailbox row's lock (`outbox`): from here on no undo, and checks judge it (`validation`);
 2. its message less Bcc is put under a name derived from the submission;
 3. one queue record with all recipients here, under an acceptance id derived from the submission;
 4. recipients elsewhere are reported; 5. it is postponed until they are due again, or done.
@@ -18,7 +18,8 @@ from domain.commands import Refusal
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
 from gateways.delivery.outbox import Outbox, Sending
-from gateways.delivery.reports import report
+from gateways.delivery.reports import refuse, report
+from gateways.delivery.validation import LEAVES, Validation
 from gateways.delivery.worker import NO_RELAY, RELAY_PAUSE_MS
 from gateways.envelope import Envelope, Recipient
 from gateways.mime.compose import strip_bcc
@@ -55,6 +56,7 @@ class Sender:
         outages: tuple[type[Exception], ...] = (),
         lone_outages: tuple[type[Exception], ...] = (),
         clock_ms: Callable[[], int] | None = None,
+        validation: Validation | None = None,
     ) -> None:
         self._outbox = outbox
         self._queue = queue
@@ -64,6 +66,7 @@ class Sender:
         self._hostname = hostname
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
         self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
+        self._validation = validation
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
 
     def run(self, stop: threading.Event) -> None:
@@ -99,11 +102,27 @@ class Sender:
 
     def _send_or_fail(self, sending: Sending) -> None:
         try:
-            self._send(sending)
+            if self._may_leave(sending):
+                self._send(sending)
         except (*self._outages, *self._lone_outages):
             raise
         except Exception as error:  # noqa: BLE001 - counted against the submission, in the end told to its sender
             self._failed(sending, error)
+
+    def _may_leave(self, sending: Sending) -> bool:
+        """Whether nothing is held against it. What is refused is over, and told to its sender; what waits is due again
+        then. What was handed over for anybody has been judged."""
+        is_new = sending.attempts == sending.failures and _OPEN.issuperset(sending.statuses)
+        if self._validation is None or not is_new:
+            return True
+        judged = self._validation.judge(sending)
+        if judged.reason:
+            refuse(self._appender, sending, judged.reason)
+            self._outbox.done(sending)
+        elif judged.waits_until is not None:
+            waits = f"waits for its checks: {', '.join(judged.waits_for)}"
+            self._outbox.wait(sending, due_at=judged.waits_until, error=waits)
+        return judged == LEAVES
 
     def _send(self, sending: Sending) -> None:
         waiting = [place for place, status in enumerate(sending.statuses) if status in _OPEN]

@@ -1,0 +1,178 @@
+"""What stands between a claimed submission and its hand-over: checks side by side, each with a deadline.
+
+One row a submission, one column a check (`Findings`): what a check has said stands, whatever crashes, and is not asked
+again. A check that has not answered in time leaves its column empty, and the submission waits: it is never sent away.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from functools import cached_property
+from typing import Final, Protocol
+
+import msgspec
+
+from gateways.blobs import Blobs
+from gateways.delivery.outbox import Sending
+from gateways.mime.parse import parse
+from gateways.mime.structure import ParsedMessage
+from gateways.told_mail import ToldMail, read_told_mail
+
+DEADLINE_S: Final = 25.0
+SHORTEST_PAUSE_MS: Final = 30_000
+LONGEST_PAUSE_MS: Final = 600_000
+
+
+class CheckAwayError(Exception):
+    """Whoever a check asks does not answer."""
+
+
+class SentMail:
+    """A submission as checks see it; its bytes are read once, when one asks for them."""
+
+    def __init__(self, blobs: Blobs, sending: Sending) -> None:
+        self._blobs = blobs
+        self.sending = sending
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The message. Raises: BlobMissingError, MailAlteredError, an outage of the store."""
+        return read_told_mail(self._blobs, self.sending.blob, ToldMail(size_bytes=self.sending.size_bytes))
+
+    @cached_property
+    def parsed(self) -> ParsedMessage:
+        """What it says. Raises: as `raw`."""
+        return parse(self.raw)
+
+
+class Check(Protocol):
+    """One of the checks."""
+
+    @property
+    def name(self) -> str:
+        """Its column: policy, spam or attachments."""
+        ...
+
+    @property
+    def patience_ms(self) -> int | None:
+        """How long a mail waits for whoever it asks, before it leaves without; None: as long as it takes."""
+        ...
+
+    def applies(self, mail: SentMail) -> bool:
+        """Whether there is anything to check; cheap."""
+        ...
+
+    def judge(self, mail: SentMail) -> str:
+        """Why the mail may not leave, as its sender is to read it; empty where it may.
+
+        Raises: CheckAwayError
+        """
+        ...
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What is known of a submission: since when it is checked, and what has answered, check → reason or nothing."""
+
+    started_at: int
+    answers: Mapping[str, str]
+
+
+class Findings(Protocol):
+    """The rows. Every method raises the outages of its server."""
+
+    def begin(self, sending: Sending) -> Finding:
+        """The row, made where there is none."""
+        ...
+
+    def add(self, sending: Sending, answers: Mapping[str, str]) -> None:
+        """These have answered; durable on return."""
+        ...
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What becomes of a submission: it leaves; or it is refused for a reason; or it waits until then for these."""
+
+    reason: str = ""
+    waits_until: int | None = None
+    waits_for: tuple[str, ...] = ()
+
+
+LEAVES: Final = Judgement()
+
+
+class Validation(Protocol):
+    """Whoever judges submissions. Called by many senders at once."""
+
+    def judge(self, sending: Sending) -> Judgement:
+        """What becomes of it. Safe to repeat. Raises: outages of servers; errors of the message itself."""
+        ...
+
+
+class SideBySide:
+    """The port `Validation`. What no check applies to pays for none: no row, no thread, no server."""
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        *,
+        findings: Findings,
+        blobs: Blobs,
+        executor: Executor,
+        clock_ms: Callable[[], int] | None = None,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._checks = checks
+        self._findings = findings
+        self._blobs = blobs
+        self._executor = executor
+        self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._deadline_s = deadline_s
+
+    def judge(self, sending: Sending) -> Judgement:
+        """What becomes of it; see `Validation.judge`."""
+        mail = SentMail(self._blobs, sending)
+        needed = [check for check in self._checks if check.applies(mail)]
+        if not needed:
+            return LEAVES
+        known = self._findings.begin(sending)
+        answers = dict(known.answers)
+        fresh = self._asked(mail, [check for check in needed if check.name not in answers], since=known.started_at)
+        if fresh:
+            self._findings.add(sending, fresh)
+        return self._judgement(needed, answers | fresh, since=known.started_at)
+
+    def _asked(self, mail: SentMail, checks: Sequence[Check], *, since: int) -> dict[str, str]:
+        """What answered within the deadline; nothing against the mail, where it has waited long enough for an answer.
+
+        Raises: what a check raised that is no absence of whoever it asks.
+        """
+        asked = [(check, self._executor.submit(check.judge, mail)) for check in checks]
+        wait([answer for _, answer in asked], timeout=self._deadline_s)
+        found = {check.name: _answer_of(answer) for check, answer in asked}
+        waited_ms = self._clock_ms() - since
+        for check in checks:
+            if found[check.name] is None and check.patience_ms is not None and waited_ms >= check.patience_ms:
+                found[check.name] = ""
+        return {name: answer for name, answer in found.items() if answer is not None}
+
+    def _judgement(self, needed: Sequence[Check], answers: Mapping[str, str], *, since: int) -> Judgement:
+        reasons = [answers[check.name] for check in needed if answers.get(check.name)]
+        if reasons:
+            return Judgement(reason="; ".join(reasons))
+        missing = tuple(check.name for check in needed if check.name not in answers)
+        if not missing:
+            return LEAVES
+        now = self._clock_ms()
+        pause_ms = min(max((now - since) // 4, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
+        return Judgement(waits_until=now + pause_ms, waits_for=missing)
+
+
+def _answer_of(asked: "Future[str]") -> str | None:
+    """What a check said; None where it has not answered, or could not. Raises: any other error of it."""
+    if not asked.done():
+        asked.cancel()
+        return None
+    try:
+        return asked.result()
+    except CheckAwayError:
+        return None
