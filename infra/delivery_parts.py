@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from domain.ids import new_id
+from domain.addresses import EmailAddress
+from domain.ids import MailboxId, new_id
 from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.sender import Sender
@@ -17,6 +18,7 @@ from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
 from gateways.reception import Reception
 from gateways.virus.attachment_check import AttachmentCheck
+from infra.accounts.directory import operator_address
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
@@ -180,8 +182,33 @@ class DeliveryParts:
                 quarantine_days=settings.quarantine_days,
                 blob_grace_hours=settings.blob_grace_hours,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
+                reporting=self._reporting if settings.dmarc_reports == "on" else None,
             )
         )
+
+    def _reporting(self, now_ms: int) -> int:
+        """Aggregate reports of days that are over are sent."""
+        from infra.authentication import resolver  # only who reports pays for these
+        from infra.dmarc_reporting import DmarcReporting
+        from infra.http_parts import toucher
+
+        settings, directory = self._parts.settings, self._parts.directory
+
+        def mailbox_of(address: EmailAddress) -> MailboxId:
+            entry = directory.find(address.canonical)
+            assert entry is not None, "the operator's account is made before anything is served"
+            return entry.mailbox_id
+
+        return DmarcReporting(
+            connect=self._parts.connect,
+            resolver=lambda: resolver(settings),
+            blobs=self._parts.blobs,
+            appender=self._parts.lane,
+            touch=toucher(self._parts.connect),
+            sender=operator_address(settings),
+            mailbox_of=mailbox_of,
+            hostname=settings.hostname,
+        ).run_due(now_ms)
 
 
 def _now_ms() -> int:

@@ -333,6 +333,13 @@ class Settings:
         unset="none",
     )
 
+    dmarc_reports: str = _from(
+        "DMARC_REPORTS",
+        read.one_of("on", "off"),
+        "off",
+        "Whether domains that ask for it are told each day what became of mail in their names (DMARC aggregate reports).",
+    )
+
     clamd: ListenAddress | None = _from(
         "CLAMD",
         read.server_address,
