@@ -25,7 +25,8 @@ _ADD = (
     "INSERT INTO dmarc_counts AS c (day, domain, digest, facts, count)"
     " SELECT n.* FROM unnest(%s::date[], %s::text[], %b::bytea[], %s::jsonb[], %s::bigint[])"
     " AS n(day, domain, digest, facts, count)"
-    " ORDER BY n.day, n.domain, n.digest ON CONFLICT (day, domain, digest) DO UPDATE SET count = c.count + excluded.count"
+    " ORDER BY n.day, n.domain, n.digest ON CONFLICT (day, domain, digest)"
+    " DO UPDATE SET count = c.count + excluded.count"
 )
 _DUE = (
     "SELECT day, domain FROM (SELECT DISTINCT day, domain FROM dmarc_counts WHERE day < %s) AS due"

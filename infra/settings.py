@@ -337,7 +337,7 @@ class Settings:
         "DMARC_REPORTS",
         read.one_of("on", "off"),
         "off",
-        "Whether domains that ask for it are told each day what became of mail in their names (DMARC aggregate reports).",
+        "Whether domains that ask for it are told each day what became of mail in their names (DMARC reports).",
     )
 
     clamd: ListenAddress | None = _from(

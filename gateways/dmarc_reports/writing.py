@@ -56,9 +56,8 @@ def _record(row: Row) -> str:
 
 def _result(proof: Proof) -> str:
     label = _element("selector" if proof.method == "dkim" else "scope", proof.label) if proof.label else ""
-    return (
-        f"<{proof.method}>{_element('domain', proof.domain)}{label}{_element('result', proof.result)}</{proof.method}>"
-    )
+    told = _element("domain", proof.domain) + label + _element("result", proof.result)
+    return f"<{proof.method}>{told}</{proof.method}>"
 
 
 def _element(name: str, text: str) -> str:
