@@ -26,7 +26,7 @@ from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_o
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
 from gateways.delivery.routes import Routes
-from gateways.delivery.virus_gate import Quarantine, VirusGate, waiting_last
+from gateways.delivery.virus_gate import Quarantine, VirusGate
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
@@ -121,7 +121,7 @@ class DeliveryWorker:
         """
         self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        at_once, scanned_first = waiting_last(self._alone_if_suspect(leased))
+        at_once, scanned_first = self._virus_gate.order(self._alone_if_suspect(leased))
         parts = [*bounded(at_once), *bounded(scanned_first)]
         while parts:
             part = parts.pop(0)

@@ -81,7 +81,8 @@ class Office:
         """Whom each report that waits in the outbox goes to, and what it says."""
         found = self.post.rows(
             "SELECT m.blob, s.recipients::text FROM submissions s"
-            " JOIN messages m USING (mailbox_id, generation, message_id) JOIN outbox o USING (mailbox_id, submission_id) WHERE s.mailbox_id = 'op' ORDER BY s.created_seq"
+            " JOIN messages m USING (mailbox_id, generation, message_id)"
+            " JOIN outbox o USING (mailbox_id, submission_id) WHERE s.mailbox_id = 'op' ORDER BY s.created_seq"
         )
         return [(_addresses(recipients), _attached(read_mail(self.post.blobs, blob))) for blob, recipients in found]
 

@@ -231,6 +231,24 @@ def test_mail_that_waits_for_the_scanner_holds_up_no_other(
     assert len(office.inbox("m1")) == 2
 
 
+def test_scans_of_waiting_mail_take_no_more_than_a_while_of_a_pass(
+    office: PostOffice, virus: VirusParts, quarantine: PostgresQuarantine, clamd: ClamdServer, clock: Clock
+) -> None:
+    for number in (b"1", b"2"):
+        sent(office, virus_parts(office, NOBODY), MAIL % number)
+    clamd.answers.clear()
+    delivering = threading.Thread(target=worker(office, virus, quarantine).run_due)
+    delivering.start()
+    assert clamd.asked.wait(30)
+    clock.advance(6)
+    clamd.answers.set()
+    delivering.join()
+    assert len(office.inbox("m1")) == clamd.scanned == 1
+    clock.advance(60)
+    worker(office, virus, quarantine).run_due()
+    assert len(office.inbox("m1")) == 2
+
+
 def test_content_larger_than_the_scanner_takes_is_delivered_at_once_and_marked(
     office: PostOffice, virus: VirusParts, quarantine: PostgresQuarantine, clamd: ClamdServer
 ) -> None:
