@@ -13,6 +13,7 @@ from domain.ids import MailboxId, new_id
 from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.sender import Sender
+from gateways.delivery.unsubscribed_check import UnsubscribedCheck
 from gateways.delivery.validation import Check, SideBySide
 from gateways.delivery.worker import DeliveryWorker
 from gateways.mail_objects import read_mail
@@ -27,6 +28,7 @@ from infra.keys import KeyMissingError
 from infra.postgres_findings import PostgresFindings
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
+from infra.postgres_unsubscribes import PostgresUnsubscribes
 from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
@@ -154,6 +156,7 @@ class DeliveryParts:
                 blocked_files=settings.blocked_files,
             )
         ]
+        checks.append(UnsubscribedCheck(PostgresUnsubscribes(self._parts.connect)))
         if virus is not None:
             checks.append(AttachmentCheck(virus.scanner, patience_ms=settings.unscreened_minutes * 60_000))
         return SideBySide(

@@ -31,6 +31,8 @@ MAILBOX_TABLES = (
     "recent_deliveries",
     "notices",
     "correspondents",
+    "validations",
+    "unsubscribed",
 )
 """Tables with a mailbox id, of which no row is to be left."""
 HOLDERS = {

@@ -128,6 +128,7 @@ class PostgresOutbox:
             statuses=tuple(status.status for status in statuses),
             attempts=attempts,
             failures=failures,
+            stream=queued.stream,
         )
 
     def _queued(self, mailbox_id: MailboxId, seq: int) -> SubmissionQueued | None:

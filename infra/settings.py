@@ -70,6 +70,13 @@ class Settings:
         "Where `/healthz`, `/readyz` and `/metrics` are answered beside processes that serve no HTTP, HOST:PORT.",
         unset="only by HTTP",
     )
+    public_url: str | None = _from(
+        "PUBLIC_URL",
+        read.http_url,
+        None,
+        "URL (`https://…`) at which the world reaches HTTP, without a path: bulk mail bears links for unsubscribing there.",
+        unset="no such links",
+    )
     proxies: tuple[read.Network, ...] = _from(
         "PROXIES",
         read.networks,

@@ -25,6 +25,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     statuses: tuple[str, ...]
     attempts: int = 0
     failures: int = 0
+    stream: str = "personal"
 
 
 class Outbox(Protocol):

@@ -52,7 +52,7 @@ class Check(Protocol):
 
     @property
     def name(self) -> str:
-        """Its column: policy, spam or attachments."""
+        """Its column: policy, spam, attachments or unsubscribed."""
         ...
 
     @property
