@@ -74,7 +74,7 @@ class Settings:
         "PUBLIC_URL",
         read.http_url,
         None,
-        "URL (`https://…`) at which the world reaches HTTP, without a path: bulk mail bears links for unsubscribing there.",
+        "URL (`https://…`) at which the world reaches HTTP, without a path: where bulk mail is unsubscribed from.",
         unset="no such links",
     )
     proxies: tuple[read.Network, ...] = _from(
