@@ -38,6 +38,8 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the author's domain asks for, where the message is not proven to be its: none, quarantine or reject."""
     disposition: str = ""
     """What is done: `reject`, `quarantine`, or nothing."""
+    proofs: tuple[str, ...] = ()
+    """By which methods, dkim and spf, the message is proven to come from its author's domain."""
     override: str = ""
     """Why less is done than the domain asks for (RFC 9990 section 3.1.1.14): trusted_forwarder, mailing_list."""
 

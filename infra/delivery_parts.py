@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from domain.addresses import EmailAddress
-from domain.ids import new_id
+from domain.ids import MailboxId, new_id
 from gateways.appending import Appender
 from gateways.delivery.late_bounce import LateBounces
 from gateways.delivery.policy_check import PolicyCheck
@@ -17,6 +17,7 @@ from gateways.delivery.quota_notice import QuotaNotices
 from gateways.delivery.returned import Returns
 from gateways.delivery.routes import ReturnAddresses
 from gateways.delivery.sender import Sender
+from gateways.delivery.unsubscribed_check import UnsubscribedCheck
 from gateways.delivery.validation import Check, SideBySide
 from gateways.delivery.worker import DeliveryWorker
 from gateways.filtering.filters import Filters
@@ -25,6 +26,7 @@ from gateways.mail_objects import read_mail
 from gateways.queue import Queue
 from gateways.reception import Reception
 from gateways.virus.attachment_check import AttachmentCheck
+from infra.accounts.directory import operator_address
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
@@ -34,6 +36,7 @@ from infra.owner_rules import PostgresRuleBook
 from infra.postgres_findings import PostgresFindings
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
+from infra.postgres_unsubscribes import PostgresUnsubscribes
 from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
@@ -204,6 +207,7 @@ class DeliveryParts:
                 blocked_files=settings.blocked_files,
             )
         ]
+        checks.append(UnsubscribedCheck(PostgresUnsubscribes(self._parts.connect)))
         if virus is not None:
             checks.append(AttachmentCheck(virus.scanner, patience_ms=settings.unscreened_minutes * 60_000))
         return SideBySide(
@@ -232,8 +236,33 @@ class DeliveryParts:
                 quarantine_days=settings.quarantine_days,
                 blob_grace_hours=settings.blob_grace_hours,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
+                reporting=self._reporting if settings.dmarc_reports == "on" else None,
             )
         )
+
+    def _reporting(self, now_ms: int) -> int:
+        """Aggregate reports of days that are over are sent."""
+        from infra.authentication import resolver  # only who reports pays for these
+        from infra.dmarc_reporting import DmarcReporting
+        from infra.http_parts import toucher
+
+        settings, directory = self._parts.settings, self._parts.directory
+
+        def mailbox_of(address: EmailAddress) -> MailboxId:
+            entry = directory.find(address.canonical)
+            assert entry is not None, "the operator's account is made before anything is served"
+            return entry.mailbox_id
+
+        return DmarcReporting(
+            connect=self._parts.connect,
+            resolver=lambda: resolver(settings),
+            blobs=self._parts.blobs,
+            appender=self._parts.lane,
+            touch=toucher(self._parts.connect),
+            sender=operator_address(settings),
+            mailbox_of=mailbox_of,
+            hostname=settings.hostname,
+        ).run_due(now_ms)
 
 
 def _now_ms() -> int:

@@ -33,6 +33,8 @@ MAILBOX_TABLES = (
     "correspondents",
     "relay_outcomes",
     "aliases",
+    "validations",
+    "unsubscribed",
 )
 """Tables with a mailbox id, of which no row is to be left."""
 HOLDERS = {

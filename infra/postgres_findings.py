@@ -10,14 +10,14 @@ from gateways.delivery.outbox import Sending
 from gateways.delivery.validation import Finding
 from infra.postgres_queue import Connect, shown
 
-COLUMNS: Final = ("policy", "spam", "attachments")
+COLUMNS: Final = ("policy", "spam", "attachments", "unsubscribed")
 _BEGIN = (
     "INSERT INTO validations (mailbox_id, submission_id, started_at)"
     " SELECT mailbox_id, submission_id, %(now)s FROM sending"
     " WHERE mailbox_id = %(mailbox)s AND submission_id = %(submission)s ON CONFLICT DO NOTHING"
 )
 _FIND = (
-    "SELECT started_at, policy, spam, attachments FROM validations"
+    "SELECT started_at, policy, spam, attachments, unsubscribed FROM validations"
     " WHERE mailbox_id = %(mailbox)s AND submission_id = %(submission)s"
 )
 

@@ -82,6 +82,13 @@ class Settings:
         "Where `/healthz`, `/readyz` and `/metrics` are answered beside processes that serve no HTTP, HOST:PORT.",
         unset="only by HTTP",
     )
+    public_url: str | None = _from(
+        "PUBLIC_URL",
+        read.http_url,
+        None,
+        "URL (`https://…`) at which the world reaches HTTP, without a path: where bulk mail is unsubscribed from.",
+        unset="no such links",
+    )
     proxies: tuple[read.Network, ...] = _from(
         "PROXIES",
         read.networks,
@@ -366,6 +373,13 @@ class Settings:
         None,
         "Domains of mailing lists, between commas: mail proven to be theirs is not held to DMARC policies.",
         unset="none",
+    )
+
+    dmarc_reports: str = _from(
+        "DMARC_REPORTS",
+        read.one_of("on", "off"),
+        "off",
+        "Whether domains that ask for it are told each day what became of mail in their names (DMARC reports).",
     )
 
     clamd: ListenAddress | None = _from(

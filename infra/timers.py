@@ -210,10 +210,13 @@ def duties(
     quarantine_days: int = 30,
     blob_grace_hours: int = 24,
     waits_from_before: Callable[[int], bool] | None = None,
+    reporting: RunDue | None = None,
 ) -> list[Duty]:
     """All duties of an installation."""
     grace_s = blob_grace_hours * 3600.0
+    reports = [] if reporting is None else [Duty("send DMARC reports", 600, reporting, has_own_thread=True)]
     return [
+        *reports,
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),
         Duty("end leases of the dead", 10, partial(end_leases_of_the_dead, leases=leases)),
         Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),

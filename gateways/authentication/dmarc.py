@@ -12,6 +12,7 @@ from gateways.authentication.dns import DnsTemporaryError, Resolver
 
 MAX_LABELS = 7
 """Labels of the second name that a walk asks about, so that it asks eight times at most (section 4.10)."""
+METHODS = ("dkim", "spf")
 TIMEOUT_S = 20.0
 EVALUATION_TIMEOUT_S = 8.0
 
@@ -36,8 +37,13 @@ class DmarcResult:
     reason: str = ""
     policy_domain: str = ""
     """Where the record was found."""
-    aligned: str = ""
-    """By which method the author's domain was proven: spf or dkim."""
+    proofs: tuple[str, ...] = ()
+    """By which methods the author's domain was proven: dkim, spf."""
+
+    @property
+    def aligned(self) -> str:
+        """The first of `proofs`."""
+        return self.proofs[0] if self.proofs else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,10 @@ async def evaluate(
         return _unsure(walk.start, error)
 
 
+def _of(identifiers: Iterable[Identifier], method: str) -> list[Identifier]:
+    return [one for one in identifiers if one.method == method]
+
+
 def _unsure(author_domain: str, error: Exception) -> DmarcResult:
     return DmarcResult("temperror", author_domain, reason=str(error) or "the DNS took too long")
 
@@ -100,9 +110,9 @@ async def _evaluated(resolver: Resolver, walk: Walk, identifiers: Sequence[Ident
         return DmarcResult("none", author)
     name, record = walk.governing
     passed = [one for one in identifiers if one.result == "pass"]
-    aligned = await _aligned(resolver, walk, record, passed)
-    if aligned is not None:
-        return DmarcResult("pass", author, policy_domain=name, aligned=aligned.method)
+    proofs = tuple([method for method in METHODS if await _aligned(resolver, walk, record, _of(passed, method))])
+    if proofs:
+        return DmarcResult("pass", author, policy_domain=name, proofs=proofs)
     unsure = await _aligned(resolver, walk, record, [one for one in identifiers if one.result == "temperror"])
     if unsure is not None:
         return DmarcResult("temperror", author, policy_domain=name, reason=f"{unsure.method} could not be checked now")

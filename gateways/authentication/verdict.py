@@ -109,5 +109,6 @@ class Authenticator:
             policy_domain=dmarc.policy_domain,
             policy=dmarc.policy if dmarc.result == "fail" else "",
             disposition="" if override or dmarc.policy == NONE else dmarc.policy,
+            proofs=dmarc.proofs,
             override=override,
         )

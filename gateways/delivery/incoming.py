@@ -93,8 +93,14 @@ def _trace(envelope: Envelope, forward_path: str) -> bytes:
         acceptance_id=envelope.acceptance_id,
         received_at_ms=envelope.received_at,
         tls=envelope.tls,
-        authentication_results=("none",) if envelope.screening is UNSET else envelope.screening.results,
+        authentication_results=_results(envelope),
     )
+
+
+def _results(envelope: Envelope) -> tuple[str, ...]:
+    """What Authentication-Results say; `none` where nobody looked at who sent the message (RFC 8601 section 2.2)."""
+    found = () if envelope.screening is UNSET else envelope.screening.results
+    return found or ("none",)
 
 
 def fingerprint(record: QueueRecord, parsed: ParsedMessage) -> bytes:

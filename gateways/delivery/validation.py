@@ -4,6 +4,7 @@ One row a submission, one column a check (`Findings`): what a check has said sta
 again. A check that has not answered in time leaves its column empty, and the submission waits: it is never sent away.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -18,8 +19,9 @@ from gateways.mime.parse import parse
 from gateways.mime.structure import ParsedMessage
 from gateways.told_mail import ToldMail, read_told_mail
 
-DEADLINE_S: Final = 25.0
-SHORTEST_PAUSE_MS: Final = 30_000
+DEADLINE_S: Final = 2.0
+"""How long a sender waits for checks. They go on without it, and what they say later is in their row."""
+SHORTEST_PAUSE_MS: Final = 10_000
 LONGEST_PAUSE_MS: Final = 600_000
 
 
@@ -50,7 +52,7 @@ class Check(Protocol):
 
     @property
     def name(self) -> str:
-        """Its column: policy, spam or attachments."""
+        """Its column: policy, spam, attachments or unsubscribed."""
         ...
 
     @property
@@ -127,6 +129,8 @@ class SideBySide:
         self._executor = executor
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._deadline_s = deadline_s
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[str, str, str], Future[str]] = {}
 
     def judge(self, sending: Sending) -> Judgement:
         """What becomes of it; see `Validation.judge`."""
@@ -136,24 +140,43 @@ class SideBySide:
             return LEAVES
         known = self._findings.begin(sending)
         answers = dict(known.answers)
-        fresh = self._asked(mail, [check for check in needed if check.name not in answers], since=known.started_at)
-        if fresh:
-            self._findings.add(sending, fresh)
-        return self._judgement(needed, answers | fresh, since=known.started_at)
+        answers |= self._asked(mail, [check for check in needed if check.name not in answers], since=known.started_at)
+        return self._judgement(needed, answers, since=known.started_at)
 
     def _asked(self, mail: SentMail, checks: Sequence[Check], *, since: int) -> dict[str, str]:
         """What answered within the deadline; nothing against the mail, where it has waited long enough for an answer.
 
         Raises: what a check raised that is no absence of whoever it asks.
         """
-        asked = [(check, self._executor.submit(check.judge, mail)) for check in checks]
+        asked = [(check, self._begun(check, mail)) for check in checks]
         wait([answer for _, answer in asked], timeout=self._deadline_s)
         found = {check.name: _answer_of(answer) for check, answer in asked}
         waited_ms = self._clock_ms() - since
         for check in checks:
             if found[check.name] is None and check.patience_ms is not None and waited_ms >= check.patience_ms:
                 found[check.name] = ""
+                self._findings.add(mail.sending, {check.name: ""})
         return {name: answer for name, answer in found.items() if answer is not None}
+
+    def _begun(self, check: Check, mail: SentMail) -> "Future[str]":
+        """The check under way, one at a time of each submission in this process."""
+        key = (mail.sending.mailbox_id, mail.sending.submission_id, check.name)
+        with self._lock:
+            if (under_way := self._under_way.get(key)) is not None:
+                return under_way
+            begun = self._under_way[key] = self._executor.submit(self._answer, check, mail)
+        begun.add_done_callback(lambda _: self._over(key))
+        return begun
+
+    def _over(self, key: tuple[str, str, str]) -> None:
+        with self._lock:
+            self._under_way.pop(key, None)
+
+    def _answer(self, check: Check, mail: SentMail) -> str:
+        """What a check says, written down before anybody acts on it."""
+        answer = check.judge(mail)
+        self._findings.add(mail.sending, {check.name: answer})
+        return answer
 
     def _judgement(self, needed: Sequence[Check], answers: Mapping[str, str], *, since: int) -> Judgement:
         reasons = [answers[check.name] for check in needed if answers.get(check.name)]
@@ -170,7 +193,6 @@ class SideBySide:
 def _answer_of(asked: "Future[str]") -> str | None:
     """What a check said; None where it has not answered, or could not. Raises: any other error of it."""
     if not asked.done():
-        asked.cancel()
         return None
     try:
         return asked.result()

@@ -20,6 +20,8 @@ from gateways.virus.scanning import UNSCREENED, Scan, Scanner
 SHORTEST_PAUSE_MS: Final = 60_000
 LONGEST_PAUSE_MS: Final = 600_000
 PIECE_BYTES: Final = 256 * 1024
+SCANNING_MS: Final = 5_000
+"""How long scans may go on in one pass of a worker, before it turns to its other work again."""
 WAITS: Final = "waits for the virus scanner, which does not answer"
 
 
@@ -50,6 +52,14 @@ class VirusGate:
         self._quarantine = quarantine
         self._scanner = scanner
         self._patience_ms = patience_ms
+        self._scans_until = 0
+
+    def order(self, batch: Sequence[Leased]) -> tuple[list[Leased], list[Leased]]:
+        """A pass begins: what can be delivered at once, and what a scanner is asked about first. Nobody waits behind
+        those, and for those only a while."""
+        self._scans_until = self._clock_ms() + SCANNING_MS
+        waiting = [leased for leased in batch if _is_waiting(leased)]
+        return [leased for leased in batch if not _is_waiting(leased)], waiting
 
     def admit(self, leased: Leased, content: bytes) -> Leased | None:
         """The record with what is known of it now; None where it waits or lies in the quarantine.
@@ -75,7 +85,7 @@ class VirusGate:
         return after_acceptance(found, self._scan(content), is_over=is_over)
 
     def _scan(self, content: bytes) -> Scan:
-        if self._scanner is None or not self._scanner.answers():
+        if self._scanner is None or self._clock_ms() > self._scans_until or not self._scanner.answers():
             return Scan(UNSCREENED)
         pieces = (content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES))
         return self._scanner.scan(pieces, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
@@ -86,12 +96,6 @@ class VirusGate:
         pause_ms = min(max((now - received_at) // 4, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
         due_at = max(min(now + pause_ms, received_at + self._patience_ms), now + 1)
         self._failures.give_back(leased, leased.recipients, due_at=due_at, error=WAITS)
-
-
-def waiting_last(batch: Sequence[Leased]) -> tuple[list[Leased], list[Leased]]:
-    """What can be delivered at once, and what a scanner is asked about first: nobody waits behind those."""
-    waiting = [leased for leased in batch if _is_waiting(leased)]
-    return ([leased for leased in batch if not _is_waiting(leased)], waiting) if waiting else (list(batch), [])
 
 
 def _is_waiting(leased: Leased) -> bool:

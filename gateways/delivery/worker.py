@@ -32,7 +32,7 @@ from gateways.delivery.opened import open_mail
 from gateways.delivery.relaying import Relaying
 from gateways.delivery.returned import Returns
 from gateways.delivery.routes import NOTHING_RETURNS, Routes
-from gateways.delivery.virus_gate import Quarantine, VirusGate, waiting_last
+from gateways.delivery.virus_gate import Quarantine, VirusGate
 from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.filtering.owner_rules import OwnerRules
@@ -137,7 +137,7 @@ class DeliveryWorker:
         """
         self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        at_once, scanned_first = waiting_last(self._alone_if_suspect(leased))
+        at_once, scanned_first = self._virus_gate.order(self._alone_if_suspect(leased))
         parts = [*bounded(at_once), *bounded(scanned_first)]
         while parts:
             part = parts.pop(0)

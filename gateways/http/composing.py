@@ -35,12 +35,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def composed_anew(call: AnyCall, fields: DraftFields, *, date_ms: int) -> Composed:
-    """A message of these fields alone. Raises: ProblemError, CompositionError, DomainRefusal, StorageFullError."""
+def composed_anew(
+    call: AnyCall, fields: DraftFields, *, date_ms: int, headers: tuple[tuple[str, str], ...] = ()
+) -> Composed:
+    """A message of these fields alone, and of further header fields.
+
+    Raises: ProblemError, CompositionError, DomainRefusal, StorageFullError.
+    """
     message_id = new_message_id(call.parts.settings.hostname)
     first = Wording(from_=(_sender(call, None),), message_id=message_id)
     wording = _changed(call, first, fields)
-    return stored(call, _written(wording, _files(call, fields, None), date_ms=date_ms))
+    return stored(call, _written(wording, _files(call, fields, None), date_ms=date_ms, headers=headers))
 
 
 def composed_on(call: AnyCall, fields: DraftFields, before: Wording, mail: StoredMail) -> Composed:
@@ -162,7 +167,13 @@ def _uploaded(call: AnyCall, upload_id: str, html: str) -> AttachedFile:
     return AttachedFile(upload.filename, upload.content_type, content, shown, upload_id if shown else None)
 
 
-def _written(wording: Wording, files: tuple[AttachedFile, ...], *, date_ms: int) -> bytes:
+def _written(
+    wording: Wording,
+    files: tuple[AttachedFile, ...],
+    *,
+    date_ms: int,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> bytes:
     composition = Composition(
         from_=wording.from_,
         message_id=wording.message_id,
@@ -177,6 +188,7 @@ def _written(wording: Wording, files: tuple[AttachedFile, ...], *, date_ms: int)
         in_reply_to=wording.in_reply_to,
         references=wording.references,
         attachments=files,
+        headers=headers,
     )
     try:
         return compose(composition, keep_bcc=True)

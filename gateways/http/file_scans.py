@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from typing import Final, Literal
 
@@ -32,7 +33,7 @@ class FileScans:
         Raises: ProblemError, where it is infected; BlobMissingError.
         """
         try:
-            found = self._scanned(sha256, size_bytes).result(self._wait_s)
+            found = self._begun(sha256, lambda: self._stored(sha256), size_bytes).result(self._wait_s)
         except TimeoutError:
             return "pending"
         if found.verdict == INFECTED:
@@ -47,24 +48,29 @@ class FileScans:
 
     def require_clean(self, content: bytes) -> None:
         """Nothing, where the content is clean. Raises: ProblemError, also while it cannot be looked at."""
-        found = self._scanner.scan((content,), sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+        sha256 = hashlib.sha256(content).hexdigest()
+        try:
+            found = self._begun(sha256, lambda: (content,), len(content)).result(self._wait_s)
+        except TimeoutError:
+            found = Scan(UNSCREENED)
         if found.verdict == UNSCREENED:
             raise ProblemError("attachment_unscreened", "it was not looked at yet for viruses")
         if found.verdict != CLEAN:
-            raise ProblemError("attachment_blocked", found.threat or "it is too large to be looked at for viruses")
+            raise ProblemError("attachment_blocked", found.threat or "it is too much to be looked at for viruses")
 
-    def _scanned(self, sha256: str, size_bytes: int) -> "Future[Scan]":
+    def _begun(self, sha256: str, content: Callable[[], Iterable[bytes]], size_bytes: int) -> "Future[Scan]":
         with self._lock:
             under_way = self._under_way.get(sha256)
             if under_way is not None:
                 return under_way
-            begun = self._under_way[sha256] = self._executor.submit(self._scan, sha256, size_bytes)
+            begun = self._under_way[sha256] = self._executor.submit(
+                lambda: self._scanner.scan(content(), sha256=sha256, size_bytes=size_bytes)
+            )
         begun.add_done_callback(lambda _: self._over(sha256))
         return begun
 
-    def _scan(self, sha256: str, size_bytes: int) -> Scan:
-        content = self._blobs.open(attachment_blob_name(sha256))
-        return self._scanner.scan(content, sha256=sha256, size_bytes=size_bytes)
+    def _stored(self, sha256: str) -> Iterable[bytes]:
+        return self._blobs.open(attachment_blob_name(sha256))
 
     def _over(self, sha256: str) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
 from gateways.transfers import Transfers
+from gateways.unsubscribes import Unsubscribes
 from projections.contacts import Suggestions
 from projections.mailbox_views import MailboxFacts, MailboxRecords, MessageLists
 from projections.search import SearchIndex
@@ -144,6 +145,8 @@ class HttpSettings:
     hostname: str = "localhost"
     secret: bytes = field(repr=False)
     """32 octets, the same in every process: signs addresses and keys digests."""
+    public_url: str | None = None
+    """Where the world reaches this service, without a path."""
     undo_seconds: int = 10
     messages_per_minute: int = 25
     messages_per_day: int = 500
@@ -180,6 +183,7 @@ class HttpParts:
     extracts: Extracts
     touch: Callable[[Mapping[str, int]], None]
     uploads: Uploads
+    unsubscribes: Unsubscribes
     kept_answers: KeptAnswers
     search: SearchIndex
     suggestions: Suggestions

@@ -6,8 +6,11 @@ import msgspec
 from msgspec import UnsetType
 
 from domain.commands import Outcome
+from domain.events import SubmissionRecipient
 from domain.ids import DraftId
+from domain.refusals import RecipientsInvalidError
 from domain.times import DAY_MS
+from gateways.delivery.unsubscribed_check import BULK
 from gateways.http.composed_commands import SubmitNewOnce, SubmitOnce
 from gateways.http.composing import composed_anew, dated, now_ms, recipients, stored
 from gateways.http.drafts import standing
@@ -15,6 +18,7 @@ from gateways.http.idempotency import first_answer, require_same
 from gateways.http.messages import moment
 from gateways.http.operations import Answer, Call, Operation, as_json
 from gateways.http.problems import ProblemError
+from gateways.http.unsubscribing import unsubscribe_fields
 from gateways.http.wording import DraftFields, Person, Wording, addresses, wording_of
 from gateways.mime.structure import Address
 
@@ -81,7 +85,8 @@ def send_message(call: Call[None, MessageToSend]) -> Answer:
         asked = call.body
         times = _times(call, asked)
         going_to = recipients(Wording(to=_given(asked.to), cc=_given(asked.cc), bcc=_given(asked.bcc)))
-        message = composed_anew(call, asked, date_ms=times["date_ms"])
+        fields = _bulk_fields(call, going_to) if asked.stream == BULK else ()
+        message = composed_anew(call, asked, date_ms=times["date_ms"], headers=fields)
         command = SubmitNewOnce(
             mailbox_id=call.mailbox_id,
             command_id=call.command_id,
@@ -95,6 +100,16 @@ def send_message(call: Call[None, MessageToSend]) -> Answer:
         outcome = call.run(command)
         require_same(call, outcome)
     return _submitted(outcome)
+
+
+def _bulk_fields(call: Call[Any, Any], going_to: tuple[SubmissionRecipient, ...]) -> tuple[tuple[str, str], ...]:
+    """What lets the one recipient unsubscribe: a link is one person's.
+
+    Raises: RecipientsInvalidError, where there are more.
+    """
+    if len(going_to) != 1:
+        raise RecipientsInvalidError("a bulk message goes to one recipient, so that he can unsubscribe")
+    return unsubscribe_fields(call.parts, call.mailbox_id, going_to[0].address)
 
 
 def _given(people: tuple[Person, ...] | UnsetType) -> tuple[Address, ...]:

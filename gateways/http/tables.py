@@ -21,6 +21,7 @@ from gateways.http import (
     snapshot,
     submissions,
     threads,
+    unsubscribing,
 )
 from gateways.http.live import LiveRoute
 from gateways.http.operations import Operation
@@ -45,6 +46,7 @@ RESOURCES: tuple[Operation, ...] = (
     *sending.OPERATIONS,
     *submissions.OPERATIONS,
     *attachments.OPERATIONS,
+    *unsubscribing.OPERATIONS,
     *search.OPERATIONS,
     *accounts.OPERATIONS,
     *sessions.OPERATIONS,

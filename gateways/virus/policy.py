@@ -13,7 +13,7 @@ QUARANTINES: Final = "quarantine"
 
 def at_the_door(found: Screening, scan: Scan, *, policy: str) -> Screening:
     """While the sender is there: an infected message is refused, or taken and held where the policy says so; one that
-    nobody could look at waits for the scanner, unless it is larger than any scanner takes."""
+    nobody could look at waits for the scanner, unless it is more than the scanner takes."""
     if scan.verdict == INFECTED:
         action = HOLD if policy == QUARANTINES else REFUSE
     else:

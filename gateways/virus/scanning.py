@@ -19,7 +19,7 @@ class ScannerAwayError(Exception):
 
 class Scan(msgspec.Struct, frozen=True):
     """What was found: nothing, a threat under the scanner's name for it, nothing because the content is larger than
-    the scanner takes (which no waiting mends), or nothing because it could not be asked."""
+    the scanner takes or too much for its time (which no waiting mends), or nothing because it could not be asked."""
 
     verdict: Verdict
     threat: str = ""

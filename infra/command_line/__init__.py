@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "relay": Command("infra.command_line.relay:relay", "Mail to other hosts: what waits, and what to do about it."),
     "dkim": Command("infra.command_line.dkim:dkim", "Keys that mail is signed with, and records to publish."),
     "dns": Command("infra.command_line.dns:dns", "Whether the DNS has what a domain is to publish."),
+    "dmarc": Command("infra.command_line.dmarc:dmarc", "DMARC aggregate reports of others, in plain words."),
     "verify": Command("infra.command_line.verify:verify", "Check the chains of events."),
     "rebuild": Command("infra.command_line.rebuild:rebuild", "Make a view again from the log, or compare it."),
     "replay": Command("infra.command_line.replay:replay", "Print the events of a mailbox."),

@@ -8,6 +8,7 @@ CREATE TABLE validations (
     policy text,
     spam text,
     attachments text,
+    unsubscribed text,
     PRIMARY KEY (mailbox_id, submission_id),
     FOREIGN KEY (mailbox_id, submission_id) REFERENCES sending ON DELETE CASCADE
 );

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import uvloop
 
 from domain.ids import new_id
+from gateways.dmarc_reports.tally import CountedScreener
 from gateways.proxy.introductions import Introductions
 from gateways.screening import Screener
 from gateways.smtp.host import Dialect, Host
@@ -16,6 +17,7 @@ from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
+from infra.dmarc_counts import DmarcCounts
 from infra.operator_errors import OperatorError
 from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
@@ -48,6 +50,9 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     context = None if parts.certificate is None else parts.certificate.context
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
     looks = _screener(parts.settings, dialect)
+    counts = DmarcCounts(parts.connect) if looks is not None and parts.settings.dmarc_reports == "on" else None
+    if looks is not None and counts is not None:
+        looks = CountedScreener(looks, counts)
     virus = None if dialect is Dialect.LMTP else parts.virus
     wait_until_free(address, stop)
 
@@ -76,6 +81,9 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     with contextlib.ExitStack() as closing:
         if shared is not None:
             closing.callback(shared.close)
+        if counts is not None:
+            counts.start()
+            closing.callback(counts.close)
         uvloop.run(serve())
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from gateways.virus import clamd
-from gateways.virus.scanning import Scan, ScannerAwayError
+from gateways.virus.scanning import TOO_LARGE, Scan, ScannerAwayError
 from infra.settings_readers import ListenAddress
 from infra.turnstile import Turnstile
 
@@ -48,8 +48,8 @@ class Clamd:
         try:
             with self._turnstile.passed(), _failures_named():
                 return await self._scan(_apart(pieces), scan_s or self.scan_s)
-        except _SlowContentError as slow:
-            raise ScannerAwayError("clamd takes too long over this") from slow
+        except _SlowContentError:
+            return Scan(TOO_LARGE)
         except _ContentError as error:
             raise error.cause from None
 

@@ -200,7 +200,7 @@ def test_while_a_check_does_not_answer_mail_waits_and_is_not_sent_away(
     assert post.arrived() == 0
     assert office.rows("SELECT error FROM sending") == [("waits for its checks: attachments",)]
     assert post.sender(attachment_check(office, clamd.address)).run_due() == 0
-    clock.advance(30)
+    clock.advance(10)
     assert post.sender(attachment_check(office, clamd.address)).run_due() == 1
     assert post.arrived() == 1
 
@@ -232,6 +232,23 @@ def test_what_one_check_has_said_stands_while_mail_waits_for_another(
     sender.run_due()
     assert post.arrived() == 1
     assert (clamd.scanned, spam.asked) == (1, 2)
+
+
+def test_a_check_that_takes_long_goes_on_without_the_sender_and_what_it_says_counts(
+    office: PostOffice, post: Post, clamd: ClamdServer, clock: Clock
+) -> None:
+    post.send(INFECTED)
+    clamd.answers.clear()
+    sender = post.sender(attachment_check(office, clamd.address))
+    sender.run_due()
+    post.send(PLAIN)
+    sender.run_due()
+    assert post.arrived() == 1
+    clock.advance(10)
+    clamd.answers.set()
+    sender.run_due()
+    assert len(rejections(office)) == 1
+    assert clamd.scanned == 1
 
 
 def test_a_refusal_counts_though_another_check_is_away(office: PostOffice, post: Post) -> None:

@@ -85,12 +85,17 @@ def sent(
         door.close()
 
 
-def screening(office: PostOffice, mailbox_id: str = "m1") -> Screening:
-    """What the one message in the mailbox was delivered with."""
+def delivered(office: PostOffice, mailbox_id: str = "m1") -> MessageDelivered:
+    """The one message in the mailbox."""
     reader = StreamReader(MailboxRecorder(datastore(office.url)), office.keys)
     recorded = reader.recorded(MailboxId(mailbox_id))
     (event,) = [one.event for one in recorded if isinstance(one.event, MessageDelivered)]
-    return msgspec.json.decode(event.server.screening, type=Screening)
+    return event
+
+
+def screening(office: PostOffice, mailbox_id: str = "m1") -> Screening:
+    """What it was delivered with."""
+    return msgspec.json.decode(delivered(office, mailbox_id).server.screening, type=Screening)
 
 
 @pytest.mark.parametrize("mail", [MAIL % b"1", LARGE], ids=["small", "large"])
@@ -101,6 +106,7 @@ def test_clean_mail_is_delivered_and_said_to_be_clean(
     worker(office, virus, quarantine).run_due()
     assert len(office.inbox("m1")) == 1
     assert (screening(office).virus, screening(office).virus_action) == ("clean", "")
+    assert delivered(office).server.trace.endswith("Authentication-Results: mx.example.test;\r\n\tnone\r\n")
 
 
 @pytest.mark.parametrize("mail", [INFECTED, LARGE + EICAR + b"\r\n", INFECTED + LARGE], ids=["small", "last", "first"])
@@ -228,6 +234,24 @@ def test_mail_that_waits_for_the_scanner_holds_up_no_other(
     assert len(office.inbox("m1")) == 1
     clamd.answers.set()
     delivering.join()
+    assert len(office.inbox("m1")) == 2
+
+
+def test_scans_of_waiting_mail_take_no_more_than_a_while_of_a_pass(
+    office: PostOffice, virus: VirusParts, quarantine: PostgresQuarantine, clamd: ClamdServer, clock: Clock
+) -> None:
+    for number in (b"1", b"2"):
+        sent(office, virus_parts(office, NOBODY), MAIL % number)
+    clamd.answers.clear()
+    delivering = threading.Thread(target=worker(office, virus, quarantine).run_due)
+    delivering.start()
+    assert clamd.asked.wait(30)
+    clock.advance(6)
+    clamd.answers.set()
+    delivering.join()
+    assert len(office.inbox("m1")) == clamd.scanned == 1
+    clock.advance(60)
+    worker(office, virus, quarantine).run_due()
     assert len(office.inbox("m1")) == 2
 
 
