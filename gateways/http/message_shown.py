@@ -46,7 +46,8 @@ def open_message(call: Call[OpenQuery, None]) -> Answer:
         html=None if body.html is None else _clean(body.html),
         attachments=list(attachments.values()),
         authentication=_authentication(None if server is None else server.screening),
-        spam_score=None,
+        spam_score=_spam(None if server is None else server.screening).score,
+        spam_reasons=_spam(None if server is None else server.screening).reasons,
         blocked_remote=body.blocked_remote,
     )
     summary = msgspec.json.decode(summary_json(mail.row), type=dict[str, Any])
@@ -131,6 +132,20 @@ def _authentication(screening: msgspec.Raw | None) -> Authentication:
         return Authentication()
     texts = {name: found.get(name) for name in Authentication.__struct_fields__}
     return Authentication(**{name: text for name, text in texts.items() if isinstance(text, str)})
+
+
+class _Spam(msgspec.Struct):
+    """What a screening says of spam, in whatever version it was recorded."""
+
+    score: float | None = msgspec.field(name="spam_score", default=None)
+    reasons: list[str] = msgspec.field(name="spam_reasons", default_factory=list)
+
+
+def _spam(screening: msgspec.Raw | None) -> _Spam:
+    try:
+        return msgspec.json.decode(screening or b"{}", type=_Spam)
+    except msgspec.ValidationError:
+        return _Spam()
 
 
 def _clean(text: str) -> str:

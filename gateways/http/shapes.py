@@ -66,7 +66,10 @@ class Authentication(msgspec.Struct):
 
 
 class MessageOpened(msgspec.Struct, kw_only=True):
-    """What opening a message adds to its summary; `attachments` replaces the summary's."""
+    """What opening a message adds to its summary; `attachments` replaces the summary's.
+
+    `spam_score` is from 0 to 1 (0.3 and above is likely spam), null where no filter looked; `spam_reasons` are sentences.
+    """
 
     headers: list[HeaderField]
     text: str
@@ -74,6 +77,7 @@ class MessageOpened(msgspec.Struct, kw_only=True):
     attachments: list[AttachmentShown]
     authentication: Authentication
     spam_score: float | None
+    spam_reasons: list[str]
     blocked_remote: bool
 
 
@@ -86,6 +90,7 @@ class MessageShown(MessageSummary, kw_only=True):
     attachments: list[AttachmentShown]  # type: ignore[assignment]  # more of each than a list shows
     authentication: Authentication
     spam_score: float | None
+    spam_reasons: list[str]
     blocked_remote: bool
 
 

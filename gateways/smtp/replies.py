@@ -1,6 +1,7 @@
 """Every reply of reception, with its enhanced status code (RFC 3463, RFC 5248), and what becomes which."""
 
 from gateways.reception import StorageFullError, Verdict
+from gateways.screening import REJECT, Screening
 from gateways.smtp.actions import Outcome
 
 DATA_GO_AHEAD = b"354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -31,6 +32,8 @@ EARLY_TALKER = b"554 5.5.1 You spoke before the greeting\r\n"
 STORAGE_FULL = b"452 4.3.1 No room at present, try again later\r\n"
 UNAVAILABLE = b"451 4.3.0 Temporarily unavailable, try again later\r\n"
 
+SPAM = b"550 5.7.1 Refused as spam; if it is none, please tell postmaster here\r\n"
+
 RELAY_REFUSED = b"550 5.7.1 We do not relay for this domain\r\n"
 _VERDICTS = {
     Verdict.ACCEPT: RECIPIENT_OK,
@@ -56,6 +59,13 @@ def closing(hostname: str, why: tuple[str, str]) -> bytes:
 def refused_by_policy(domain: str) -> bytes:
     """The author's domain asks for unproven mail to be refused (RFC 7372 section 3.3, RFC 9989 section 7)."""
     return f"550 5.7.26 Not proven to come from {domain}, which asks for such mail to be refused\r\n".encode()
+
+
+def refused(screening: Screening) -> bytes:
+    """Why those who looked at a message refuse it (RFC 5321 section 4.2.1; the words tell a spammer nothing)."""
+    if screening.disposition == REJECT:
+        return refused_by_policy(screening.author_domain)
+    return SPAM
 
 
 def accepted(acceptance_id: str) -> bytes:

@@ -135,7 +135,7 @@ class Transfer:
         if not isinstance(outcome, Screening):  # whoever looks is broken: that never loses or blocks mail
             self._accept(envelope)
         elif outcome.is_refused:
-            self._content.refuse(replies.refused_by_policy(outcome.author_domain))
+            self._content.refuse(replies.refused(outcome))
             self._refuse(self._answer)
         else:
             self._accept(msgspec.structs.replace(envelope, screening=outcome))

@@ -48,7 +48,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     reception = DeliveryParts(parts).reception
     context = tls_context(parts.settings)
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
-    looks = _screener(parts.settings, dialect)
+    looks = _screener(parts, dialect)
     wait_until_free(address, stop)
 
     async def serve() -> None:
@@ -77,13 +77,20 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         uvloop.run(serve())
 
 
-def _screener(settings: Settings, dialect: Dialect) -> Screener | None:
+def _screener(parts: Parts, dialect: Dialect) -> Screener | None:
     """Nobody before LMTP: whoever stands before it has seen the stranger."""
-    if dialect is Dialect.LMTP or settings.authentication == "off":
+    settings, asks = parts.settings, None
+    if dialect is Dialect.LMTP:
         return None
-    from infra.authentication import screener  # takes 0.1 s to import: only who uses it pays
+    if settings.authentication == "on":
+        from infra.authentication import screener  # takes 0.1 s to import: only who uses it pays
 
-    return screener(settings)
+        asks = screener(settings)
+    if settings.spam == "off":
+        return asks
+    from infra.spam.parts import spam_filter
+
+    return spam_filter(parts, asks)
 
 
 def _reason(error: OSError) -> str:
