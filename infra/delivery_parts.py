@@ -22,6 +22,7 @@ from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
+from infra.spam.parts import personal_filters
 from infra.store.lane import LaneClosedError
 from infra.timed_appender import TimedAppender
 from infra.timers import Timers, duties
@@ -100,6 +101,7 @@ class DeliveryParts:
             hostname=self._parts.settings.hostname,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
+            personal=personal_filters(self._parts),
             wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,

@@ -1,4 +1,4 @@
-"""How well the embedded filter tells spam from ham: trained on one half of a labelled corpus, tried on the other, twice.
+"""How well the embedded filter tells spam from ham: trained on one half of a labelled corpus, tried on the other.
 
     python -m scripts.spam_figures ../shared/corpus/spamassassin
 

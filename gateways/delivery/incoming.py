@@ -42,14 +42,16 @@ def deliver_command(
     first_acceptance: str,
     content_bytes: int,
     attachments: Sequence[str],
+    is_spam: bool | None = None,
 ) -> DeliverAccepted:
     """The command that delivers a record to one mailbox, for the recipients (indices) that lead there.
 
-    `first_acceptance` is the acceptance whose delivery this is: another one's for a sender's repeat.
+    `first_acceptance` is the acceptance whose delivery this is: another one's for a sender's repeat. `is_spam` is what
+    the owner's own filter says, if anything.
     """
     envelope = record.envelope
     trace = _trace(envelope, envelope.recipients[recipients[0]].forward_path)
-    placed = placement(envelope.screening)
+    placed = placement(envelope.screening, is_spam)
     message_id = parsed.summary.message_id or ""
     return DeliverAccepted(
         mailbox_id=mailbox_id,

@@ -21,7 +21,7 @@ from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError
 from gateways.delivery.book import Book
 from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
-from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_of
+from gateways.delivery.jobs import Job, ask_owners, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
 from gateways.delivery.routes import Routes
@@ -29,6 +29,7 @@ from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
+from gateways.spam.learning import NoPersonalFilters, PersonalFilters
 
 LEASED_AT_ONCE = 128
 LEASE_S = 120.0
@@ -60,6 +61,7 @@ class DeliveryWorker:
         hostname: str,
         outages: tuple[type[Exception], ...] = (),
         lone_outages: tuple[type[Exception], ...] = (),
+        personal: PersonalFilters | None = None,
         wait: Callable[[float], None] | None = None,
         clock_ms: Callable[[], int] | None = None,
         leased_at_once: int = LEASED_AT_ONCE,
@@ -76,6 +78,7 @@ class DeliveryWorker:
         self._domains = domains
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
         self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
+        self._personal = personal or NoPersonalFilters()
         self._wait = wait
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._leased_at_once = leased_at_once
@@ -170,6 +173,7 @@ class DeliveryWorker:
             return
         first = self._book.enter([entry_of(job) for job in jobs])
         jobs = [job for job in jobs if self._are_parts_stored(job)]
+        ask_owners(jobs, self._personal)
         self._submit(jobs, first)
         for job in jobs:
             self._collect(job)

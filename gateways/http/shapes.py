@@ -68,7 +68,7 @@ class Authentication(msgspec.Struct):
 class MessageOpened(msgspec.Struct, kw_only=True):
     """What opening a message adds to its summary; `attachments` replaces the summary's.
 
-    `spam_score` is from 0 to 1 (0.3 and above is likely spam), null where no filter looked; `spam_reasons` are sentences.
+    `spam_score` is from 0 to 1 (0.3 and above is likely spam), null where no filter looked; `spam_reasons` say why.
     """
 
     headers: list[HeaderField]

@@ -1,4 +1,4 @@
-"""The spam filter beside those who ask whether a message is from whom it says: the port `Screener`, around another one."""
+"""The spam filter beside those who ask whether a message is from whom it says: the port `Screener`, around another."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +8,9 @@ import msgspec
 
 from gateways.authentication.evidence import Evidence
 from gateways.screening import QUARANTINE, REJECT, Arrival, Screener, Screening
-from gateways.spam.bayes import Learnt
-from gateways.spam.scoring import REFUSED_ABOVE, SPAM_FROM, Score, content_of, score
+from gateways.spam.learning import Installation
+from gateways.spam.scoring import REFUSED_ABOVE, SPAM_FROM, Score, content_of, score, with_reports
+from gateways.spam.senders import sender_of
 from gateways.spam.token_ids import TokenIds
 
 INLINE_BYTES = 32 * 1024
@@ -33,7 +34,7 @@ class Thresholds:
 class SpamFilter:
     """The port `gateways.screening.Screener`: the embedded filter, beside `others` where there are any.
 
-    `learnt` gives what the installation was taught, at once: it is asked on the event loop.
+    `installation` gives what the installation was taught, at once: it is asked on the event loop.
     """
 
     def __init__(
@@ -41,12 +42,12 @@ class SpamFilter:
         others: Screener | None,
         *,
         ids: TokenIds,
-        learnt: Callable[[], Learnt],
+        installation: Callable[[], Installation],
         thresholds: Thresholds | None = None,
     ) -> None:
         self._others = others
         self._ids = ids
-        self._learnt = learnt
+        self._installation = installation
         self._thresholds = thresholds or Thresholds()
 
     async def screen(self, arrival: Arrival, evidence: Evidence) -> Screening:
@@ -58,6 +59,8 @@ class SpamFilter:
         finally:
             if asked is not None:
                 asked.cancel()
+        sender = sender_of(screening, evidence.header, self._ids)
+        found = with_reports(found, self._installation().reports.get(sender, 0))
         return msgspec.structs.replace(
             screening,
             spam_score=found.value,
@@ -72,4 +75,4 @@ class SpamFilter:
         return await asyncio.to_thread(self._scored, sample)
 
     def _scored(self, sample: bytes) -> Score:
-        return score(content_of(sample, self._ids), self._learnt())
+        return score(content_of(sample, self._ids), self._installation().learnt)

@@ -10,11 +10,15 @@ _HIDDEN = re.compile(
     re.IGNORECASE,
 )
 _WHITE = re.compile(r"<font[^<>]{0,80}\bcolor\s*=\s*[\"']?(?:#?f{6}|white)\b", re.IGNORECASE)
-_SPLIT = re.compile(r"[a-z]<(?:!--?[^<>]{0,60}-?-?|/?[bcdfghjklmnqrstvwxyz]{4,20}|[a-z]{1,3}></[a-z]{1,3})>[a-z]", re.IGNORECASE)
+_SPLIT = re.compile(
+    r"[a-z]<(?:!--?[^<>]{0,60}-?-?|/?[bcdfghjklmnqrstvwxyz]{4,20}|[a-z]{1,3}></[a-z]{1,3})>[a-z]", re.IGNORECASE
+)
 _IMAGE = re.compile(r"<img\b", re.IGNORECASE)
 _SCRIPT = re.compile(r"<script\b|\bon(?:load|error|mouseover)\s*=|javascript:", re.IGNORECASE)
 _FORM = re.compile(r"<form\b|<input\b", re.IGNORECASE)
-_GLARING = re.compile(r"<font[^<>]{0,80}\bsize\s*=\s*[\"']?\+?[4-7]|color\s*=\s*[\"']?(?:#?ff0000|red)\b|<h1\b|<blink", re.IGNORECASE)
+_GLARING = re.compile(
+    r"<font[^<>]{0,80}\bsize\s*=\s*[\"']?\+?[4-7]|color\s*=\s*[\"']?(?:#?ff0000|red)\b|<h1\b|<blink", re.IGNORECASE
+)
 MIN_SPLITS = 3
 MIN_GLARING = 3
 MAX_PICTURE_CHARS = 150

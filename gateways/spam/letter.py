@@ -102,4 +102,6 @@ def _texts(sample: bytes, parts: tuple[Part, ...]) -> tuple[str, str]:
 
 def _shortened(fields: Fields) -> Fields:
     """Long lists of addresses take long to read and say nothing more."""
-    return {name: [values[0][:MAX_ADDRESSES_BYTES]] if name in _SHORTENED else values for name, values in fields.items()}
+    return {
+        name: [values[0][:MAX_ADDRESSES_BYTES]] if name in _SHORTENED else values for name, values in fields.items()
+    }

@@ -4,8 +4,12 @@ import re
 
 from gateways.spam.letter import Letter
 
-_NUMBER = re.compile(r"https?://(?:[^@/\s]{0,100}@)?(?:\d{1,3}(?:\.\d{1,3}){3}|0x[0-9a-f]+|\d{6,})(?:[:/?#]|$)", re.IGNORECASE)
-_OBSCURE = re.compile(r"https?://(?:[^/?#\s]{0,200}%[0-9a-f]{2}|[^/?#\s@]{1,200}@|[^/?#]{1,200}:(?!80\b|443\b|8080\b)\d+)", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"https?://(?:[^@/\s]{0,100}@)?(?:\d{1,3}(?:\.\d{1,3}){3}|0x[0-9a-f]+|\d{6,})(?:[:/?#]|$)", re.IGNORECASE
+)
+_OBSCURE = re.compile(
+    r"https?://(?:[^/?#\s]{0,200}%[0-9a-f]{2}|[^/?#\s@]{1,200}@|[^/?#]{1,200}:(?!80\b|443\b|8080\b)\d+)", re.IGNORECASE
+)
 _ANCHOR = re.compile(
     r"<a\b[^<>]{0,300}?\bhref\s*=\s*[\"']?https?://([^\s\"'<>/?#]{1,200})[^<>]{0,1000}>\s*(?:<[^<>]{0,100}>\s*){0,3}"
     r"https?://([^\s\"'<>/?#]{1,200})",

@@ -2,11 +2,12 @@
 
 from gateways.spam.letter import Letter
 
-PROGRAMS = frozenset(
+_PROGRAM_NAMES = (
     "ade adp app bat chm cmd com cpl exe hta iso jar js jse lnk msc msi msp pif ps1 reg scr sct shb vb vbe vbs wsf wsh"
-    " vhd xll".split()
+    " vhd xll"
 )
-_DOCUMENTS = frozenset("doc docx gif htm html jpeg jpg mp3 pdf png ppt pptx rtf txt xls xlsx zip".split())
+_DOCUMENT_NAMES = "doc docx gif htm html jpeg jpg mp3 pdf png ppt pptx rtf txt xls xlsx zip"
+_PROGRAMS, _DOCUMENTS = frozenset(_PROGRAM_NAMES.split()), frozenset(_DOCUMENT_NAMES.split())
 
 
 def is_only_html(letter: Letter) -> bool:
@@ -28,14 +29,14 @@ def encodes_plain_text(letter: Letter) -> bool:
 
 def holds_program(letter: Letter) -> bool:
     """An attachment that runs when it is opened."""
-    return any(_extensions(part.filename)[-1:] and _extensions(part.filename)[-1] in PROGRAMS for part in letter.parts)
+    return any(_extensions(part.filename)[-1:] and _extensions(part.filename)[-1] in _PROGRAMS for part in letter.parts)
 
 
 def disguises_program(letter: Letter) -> bool:
     """`invoice.pdf.exe`."""
     for part in letter.parts:
         *before, last = _extensions(part.filename) or [""]
-        if last in PROGRAMS and before and before[-1] in _DOCUMENTS:
+        if last in _PROGRAMS and before and before[-1] in _DOCUMENTS:
             return True
     return False
 

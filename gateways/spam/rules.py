@@ -43,7 +43,9 @@ RULES: Sequence[Rule] = (
     Rule("broken_parts", 0.8, "Its parts are not put together as they should be.", part_tests.is_badly_joined),
     Rule("hidden_encoding", 1.2, "Its plain text is encoded as if it were none.", part_tests.encodes_plain_text),
     Rule("program", 2.0, "A program is attached to it.", part_tests.holds_program),
-    Rule("disguised_program", 1.0, "A program attached to it bears the name of a document.", part_tests.disguises_program),
+    Rule(
+        "disguised_program", 1.0, "A program attached to it bears the name of a document.", part_tests.disguises_program
+    ),
     # What it shows
     Rule("hidden_text", 1.0, "It holds text that is not to be seen.", html_tests.hides_text),
     Rule("split_words", 1.2, "Words in it are cut up by invisible marks.", html_tests.splits_words),

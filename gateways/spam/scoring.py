@@ -1,11 +1,12 @@
 """One calibrated score of a message, from 0 to 1, of what the layers say: and why, in plain words.
 
-0.3 is where a message is more likely spam than not, 0.7 where no ham that anybody has measured lies. A taught Bayes filter
-decides; the rules, which it has learnt as tokens, decide where it was taught too little, and never as much as a
-refusal: an installation begins mild.
+0.3 is where as much speaks for spam as against it, 0.7 where no ham that anybody has measured lies. A taught Bayes
+filter decides; the rules, which it has learnt as tokens, decide where it was taught too little, and never as much as
+a refusal: an installation begins mild.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -20,10 +21,13 @@ MOST_BY_RULES = 0.6
 LEAST_TELLING = 3
 """Telling tokens without which the Bayes filter says nothing."""
 SURE = 0.99
+LEAST_REPORTERS, BY_REPORTER, MOST_BY_REPORTS = 3, 0.1, 0.6
+"""Fewer users than this have no say over the others' mail; all together they alone never have mail refused."""
 _BY_LEANING = ((-4.0, 0.0), (0.0, 0.3), (2.5, 0.7), (5.0, 1.0))
-_BY_POINTS = ((-1.0, 0.0), (0.0, 0.05), (4.0, 0.3), (8.0, MOST_BY_RULES))
+_BY_POINTS = ((-1.0, 0.0), (0.0, 0.05), (5.0, 0.3), (10.0, MOST_BY_RULES))
 _GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 _LIKE_SPAM = "Its words are those of messages that were reported as spam."
+_REPORTED = "Several people here reported its sender as sending spam."
 _TEST = "It is the test message that every spam filter takes for spam."
 
 
@@ -64,6 +68,15 @@ def score(content: Content, learnt: Learnt) -> Score:
     return Score(value, (_LIKE_SPAM, *reasons) if value >= SPAM_FROM else (), layers)
 
 
+def with_reports(found: Score, reporters: int) -> Score:
+    """The score where so many users reported the proven sender as spam, more than said the contrary."""
+    if reporters < LEAST_REPORTERS:
+        return found
+    raised = found.value + (1 - found.value) * min(reporters * BY_REPORTER, MOST_BY_REPORTS)
+    layers = found.layers | {"reports": round(raised - found.value, 4)}
+    return Score(round(raised, 4), (_REPORTED, *found.reasons), layers)
+
+
 def by_opinion(opinion: Opinion) -> float:
     """The score of a Bayes filter's opinion; above what is refused only where Fisher's test is sure, too."""
     value = round(_on(_BY_LEANING, opinion.leaning), 4)
@@ -77,7 +90,7 @@ def _reasons(rules: Sequence[Rule]) -> tuple[str, ...]:
 
 def _on(line: Sequence[tuple[float, float]], at: float) -> float:
     """The height of a line of straight pieces there."""
-    for (left, low), (right, high) in zip(line, line[1:], strict=False):
+    for (left, low), (right, high) in pairwise(line):
         if at <= right:
             return low if at <= left else round(low + (high - low) * (at - left) / (right - left), 4)
     return line[-1][1]

@@ -6,7 +6,6 @@ itself. The same bytes give the same tokens, each once, at most `MAX_TOKENS`.
 
 import re
 from collections.abc import Iterator, Sequence
-
 from itertools import pairwise
 
 from gateways.spam.letter import Letter
