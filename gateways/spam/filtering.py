@@ -75,4 +75,4 @@ class SpamFilter:
         return await asyncio.to_thread(self._scored, sample)
 
     def _scored(self, sample: bytes) -> Score:
-        return score(content_of(sample, self._ids), self._installation().learnt)
+        return score(content_of(sample), self._installation().learnt, self._ids)

@@ -22,8 +22,11 @@ MAX_READ_PARTS = 8
 MAX_PARTS = 50
 MAX_ADDRESSES_BYTES = 2_000
 MAX_URLS = 100
+BEGINNING_CHARS, END_CHARS = 4_000, 1_000
+"""Of a long text what is read word by word: what it is about, and how it takes its leave."""
 
-_URL = re.compile(r"""\b(?:https?|ftp)://[^\s"'<>\\)\]}]{1,300}|\bwww\.[^\s"'<>\\)\]}]{1,300}""", re.IGNORECASE)
+_URL = re.compile(r"""://[^\s"'<>\\)\]}]{1,300}""")
+_BARE = re.compile(r"""www\.[^\s"'<>\\)\]}]{1,300}""")
 _SHORTENED = frozenset((b"from", b"to", b"cc", b"bcc", b"reply-to", b"sender", b"subject", b"references"))
 
 
@@ -45,14 +48,22 @@ class Letter(msgspec.Struct, frozen=True, dict=True):
         return f"{self.plain}\n{self.shown}"[:MAX_TEXT_CHARS]
 
     @cached_property
+    def excerpt(self) -> str:
+        """The text, or the beginning and the end of a long one, in small letters."""
+        text = self.text
+        if len(text) > BEGINNING_CHARS + END_CHARS:
+            text = f"{text[:BEGINNING_CHARS]}\n{text[-END_CHARS:]}"
+        return text.lower()
+
+    @cached_property
     def words(self) -> str:
-        """The text in small letters, with single blanks between its words."""
-        return " ".join(self.text.lower().split())
+        """The excerpt with single blanks between its words."""
+        return " ".join(self.excerpt.split())
 
     @cached_property
     def urls(self) -> tuple[str, ...]:
-        """The addresses that it links to or names, each once, in their order."""
-        found = _URL.findall(self.plain) + _URL.findall(self.html)
+        """The addresses that it links to or names, each once, in their order; of a scheme only `://` stands there."""
+        found = _urls(self.plain) + _urls(self.html)
         return tuple(dict.fromkeys(found[:MAX_URLS]))
 
     def values(self, name: bytes) -> list[bytes]:
@@ -76,6 +87,10 @@ def read_letter(message: bytes) -> Letter:
         shown=html_to_text(html) if html else "",
         is_whole=len(message) <= SAMPLE_BYTES,
     )
+
+
+def _urls(text: str) -> list[str]:
+    return _URL.findall(text) if "://" in text else _BARE.findall(text)
 
 
 def _leaves(root: Part) -> list[Part]:

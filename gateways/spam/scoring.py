@@ -40,27 +40,35 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What one reading of a message gives: the rules that are true of it and its tokens."""
+    """What one reading of a message gives: the rules that are true of it, and its tokens."""
 
+    letter: Letter
     rules: tuple[Rule, ...]
-    tokens: tuple[int, ...]
     is_test: bool
 
+    def tokens(self, ids: TokenIds) -> tuple[int, ...]:
+        """Its tokens as numbers."""
+        return tuple(ids.of(tokens(self.letter, self.rules)))
 
-def content_of(message: bytes, ids: TokenIds) -> Content:
+
+def content_of(message: bytes) -> Content:
     """Read a message, or its beginning; never raises."""
-    letter: Letter = read_letter(message)
-    rules = tuple(matched(letter))
-    return Content(rules, tuple(ids.of(tokens(letter, rules))), _GTUBE in message)
+    letter = read_letter(message)
+    return Content(letter, tuple(matched(letter)), _GTUBE in message)
 
 
-def score(content: Content, learnt: Learnt) -> Score:
-    """What rules and filter say together."""
-    by_rules = _on(_BY_POINTS, sum(rule.points for rule in content.rules))
-    reasons = _reasons(content.rules)
+def tokens_of(message: bytes, ids: TokenIds) -> tuple[int, ...]:
+    """The tokens of a message, or of its beginning, as numbers."""
+    return content_of(message).tokens(ids)
+
+
+def score(content: Content, learnt: Learnt, ids: TokenIds) -> Score:
+    """What rules and filter say together; an untaught filter is not asked, and costs nothing."""
     if content.is_test:
         return Score(1.0, (_TEST,), {"rules": 1.0})
-    opinion = learnt.opinion(content.tokens) if learnt.is_enough else None
+    by_rules = _on(_BY_POINTS, sum(rule.points for rule in content.rules))
+    reasons = _reasons(content.rules)
+    opinion = learnt.opinion(content.tokens(ids)) if learnt.is_enough else None
     if opinion is None or opinion.tokens < LEAST_TELLING:
         return Score(by_rules, reasons if by_rules >= SPAM_FROM else (), {"rules": by_rules})
     value = by_opinion(opinion)

@@ -5,7 +5,7 @@ itself. The same bytes give the same tokens, each once, at most `MAX_TOKENS`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from gateways.spam.letter import Letter
@@ -14,10 +14,10 @@ from gateways.spam.rules import Rule
 MAX_TOKENS = 3_000
 MAX_WORD_CHARS = 20
 MAX_WORDS = 2_000
-MAX_PAIRS = 1_000
+MAX_PAIRS = 600
 
 _WORD = re.compile(r"[\w$£€¥%][\w$£€¥%'’.,-]*[\w$£€¥%!]|[!$£€]{2,}")
-_HOST = re.compile(r"^(?:[a-z]+://)?(?:[^@/]*@)?([^/:?#]+)(?::(\d+))?([^?#]*)", re.IGNORECASE)
+_HOST = re.compile(r"^(?:://)?(?:[^@/]*@)?([^/:?#]+)(?::(\d+))?([^?#]*)", re.IGNORECASE)
 _PIECE = re.compile(r"[\w-]{2,}")
 _DIGITS = re.compile(r"\d")
 _TELLING_FIELDS = (b"x-mailer", b"user-agent", b"list-id", b"precedence", b"organization")
@@ -41,7 +41,7 @@ def _header(letter: Letter) -> Iterator[str]:
     summary = letter.summary
     subject = summary.subject
     words = _WORD.findall(subject[:500].lower())
-    yield from (f"s:{word}" for word in (*_shortened(words), *map(" ".join, pairwise(words))))
+    yield from (f"s:{word}" for word in (*_shortened(words), *_pairs(words)))
     for name, addresses in (("f", summary.from_), ("r", summary.reply_to), ("c", summary.sender)):
         for one in addresses[:3]:
             yield from _of_address(name, one.address)
@@ -96,20 +96,23 @@ def _html(letter: Letter) -> Iterator[str]:
     yield from (f"{name}={value}".lower() for name, value in set(_ATTRIBUTE.findall(html)))
 
 
-def _text(letter: Letter) -> Iterator[str]:
-    words = _WORD.findall(letter.text.lower())[:MAX_WORDS]
-    yield from _shortened(words)
-    yield from map(" ".join, pairwise(words[:MAX_PAIRS]))
+def _text(letter: Letter) -> Iterable[str]:
+    words = _WORD.findall(letter.excerpt)[:MAX_WORDS]
+    return [*_shortened(words), *_pairs(words[:MAX_PAIRS])]
 
 
-def _words(text: str) -> Iterator[str]:
+def _words(text: str) -> list[str]:
     return _shortened(_WORD.findall(text.lower()))
 
 
-def _shortened(words: Sequence[str]) -> Iterator[str]:
+def _pairs(words: Sequence[str]) -> list[str]:
+    return [f"{first} {second}" for first, second in pairwise(words)]
+
+
+def _shortened(words: Sequence[str]) -> list[str]:
     """What is longer than a word is told by its beginning and length; where words are not parted, by two letters."""
-    for word in words:
-        if len(word) <= MAX_WORD_CHARS:
-            yield word
-        else:
-            yield f"long:{word[0]}{len(word) // 10}" if word.isascii() else word[:2]
+    return [word if len(word) <= MAX_WORD_CHARS else _short(word) for word in words]
+
+
+def _short(word: str) -> str:
+    return f"long:{word[0]}{len(word) // 10}" if word.isascii() else word[:2]

@@ -9,10 +9,9 @@ from typing import Any
 from psycopg import Connection
 
 from domain.ids import MailboxId
-from gateways.authentication.evidence import SAMPLE_BYTES
 from gateways.spam.bayes import learnt
 from gateways.spam.learning import Asked, personal_verdict
-from gateways.spam.scoring import content_of
+from gateways.spam.scoring import tokens_of
 from gateways.spam.senders import NOBODY, sender_of_address
 from gateways.spam.token_ids import TokenIds
 from infra.postgres_queue import Connect
@@ -52,7 +51,7 @@ class StoredFilters:
         spams, hams = taught
         if not learnt((), spams=spams, hams=hams).is_enough:
             return None
-        tokens = content_of(asked.content[:SAMPLE_BYTES], self._ids).tokens
+        tokens = tokens_of(asked.content, self._ids)
         found = connection.execute(_TOKENS, (asked.mailbox_id, list(tokens))).fetchall()
         return personal_verdict(learnt(found, spams=spams, hams=hams), tokens)
 

@@ -14,7 +14,7 @@ from domain.events import MessageDelivered, MessageServer, RecordedEvent
 from domain.ids import MailboxId, MessageId
 from gateways.blobs import BlobArchivedError, BlobMissingError
 from gateways.mail_objects import MailAlteredError
-from gateways.spam.scoring import content_of
+from gateways.spam.scoring import tokens_of
 from gateways.spam.senders import sender_of_delivered
 from gateways.spam.token_ids import TokenIds
 from infra.erasing import is_erased
@@ -144,7 +144,7 @@ class SpamView:
 
     def _tokens(self, blob: str) -> list[int] | None:
         try:
-            return list(content_of(self._read(blob), self._ids).tokens)
+            return list(tokens_of(self._read(blob), self._ids))
         except (BlobMissingError, BlobArchivedError, MailAlteredError):
             return None
         except OSError as error:
