@@ -340,6 +340,20 @@ class Settings:
         "Whether the embedded spam filter scores mail that comes by SMTP.",
         unset="`on` where `LEDGERMAIL_AUTHENTICATION` is",
     )
+    dnsbl: tuple[str, ...] = _from(
+        "DNSBL",
+        read.domain_names,
+        None,
+        "Zones of DNS block lists, between commas: mail from an address that one names is refused.",
+        unset="none",
+    )
+    dnswl: tuple[str, ...] = _from(
+        "DNSWL",
+        read.domain_names,
+        None,
+        "Zones of DNS allow lists, between commas: whom one names no block list shuts out.",
+        unset="none",
+    )
     spam_percent: int = _count(
         "SPAM_PERCENT", 30, "Score, in hundredths, from which mail goes into SPAM.", least=1, most=100
     )
@@ -421,7 +435,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     beyond = values["dns"] is not None or values["proxies"] or not cast(ListenAddress, values["smtp"]).is_loopback
     values["authentication"] = values["authentication"] or ("on" if beyond else "off")
     values["spam"] = values["spam"] or values["authentication"]
-    values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists")}
+    values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists", "dnsbl", "dnswl")}
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
     values["kafka"] = values["kafka"] or ()

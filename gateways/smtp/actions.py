@@ -7,6 +7,7 @@ from gateways.authentication.evidence import Evidence
 from gateways.envelope import Envelope
 from gateways.reception import Verdict
 from gateways.screening import Arrival, Screening
+from gateways.smtp.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ class Drain:
 @dataclass(frozen=True, slots=True)
 class StartTls:
     """Begin the handshake (RFC 3207), then call `secured`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Resume with the standing of the client's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Resume with None after so many seconds."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,7 @@ class Discard:
 
 Blocking = Judge | Write | Accept | Discard
 """Calls of the reception; what they raise is handed to `resume` in place of a result."""
-Waiting = Drain | StartTls | Screen | Blocking
+Waiting = Drain | StartTls | Consult | Pause | Screen | Blocking
 """What `resume` answers."""
 Action = Send | Close | Waiting
-Outcome = Verdict | Screening | BaseException | None
+Outcome = Verdict | Standing | Screening | BaseException | None

@@ -30,3 +30,5 @@ class Host:
     now_ms: Callable[[], int] = _now_ms
     is_screened: bool = False
     """Whether somebody looks at messages before they are accepted."""
+    asks_standing: bool = False
+    """Whether somebody looks up the addresses of clients."""

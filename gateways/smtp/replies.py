@@ -68,6 +68,11 @@ def refused(screening: Screening) -> bytes:
     return SPAM
 
 
+def listed(zone: str) -> bytes:
+    """The client's address is on a block list, which is where to ask why (RFC 5321 section 3.6.2 leaves it to us)."""
+    return f"550 5.7.1 Your address is listed by {zone}\r\n".encode()
+
+
 def accepted(acceptance_id: str) -> bytes:
     """The 250 that takes over responsibility (RFC 5321 section 4.2.5)."""
     return f"250 2.0.0 Ok: accepted as {acceptance_id}\r\n".encode()

@@ -13,6 +13,7 @@ from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
 from gateways.smtp.host import Host
 from gateways.smtp.session import Session
+from gateways.smtp.standing import Doorkeeper
 
 _READ_BYTES = 32 * 1024
 
@@ -21,7 +22,7 @@ class SmtpServer:
     """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
 
     `executor` bounds how many calls of the reception run at once; it must outlive `stop`. `rate` counts new connections
-    beyond this process. `screener` looks at messages before they are accepted.
+    beyond this process. `screener` looks at messages before they are accepted, `doorkeeper` at addresses that connect.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class SmtpServer:
         introductions: Introductions | None = None,
         rate: ConnectionRate | None = None,
         screener: Screener | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
-        self.host = replace(host, is_screened=screener is not None)
+        self.host = replace(host, is_screened=screener is not None, asks_standing=doorkeeper is not None)
         self.screener = screener
+        self.doorkeeper = doorkeeper
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)

@@ -9,12 +9,26 @@ from gateways.reception import Reception, StorageFullError, TemporarilyUnavailab
 from gateways.screening import Screener, Screening
 from gateways.smtp import replies
 from gateways.smtp.acceptances import Acceptances
-from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Judge, Outcome, Screen, Send, StartTls
+from gateways.smtp.actions import (
+    Accept,
+    Action,
+    Blocking,
+    Close,
+    Consult,
+    Drain,
+    Judge,
+    Outcome,
+    Pause,
+    Screen,
+    Send,
+    StartTls,
+)
 from gateways.smtp.admission import source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
+from gateways.smtp.standing import Doorkeeper, Standing
 
 _HANDSHAKE_TIMEOUT_S = 60.0
 _LINGER_S = 10.0
@@ -30,6 +44,7 @@ class Door(Protocol):
     acceptances: Acceptances
     ssl_context: SSLContext | None
     screener: Screener | None
+    doorkeeper: Doorkeeper | None
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -65,6 +80,7 @@ class Session(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._screening: asyncio.Task[Screening] | None = None
+        self._looking: asyncio.Task[Standing] | None = None
 
     # What the loop calls
 
@@ -80,7 +96,10 @@ class Session(asyncio.BufferedProtocol):
         if not self._is_admitted:
             self._transport.write(replies.closing(host.hostname, replies.TOO_MANY_CONNECTIONS))
             self._transport.close()
-        elif host.limits.greeting_delay_s > 0:
+            return
+        if self._door.doorkeeper is not None:
+            self._looking = self._loop.create_task(self._door.doorkeeper.look(address))
+        if host.limits.greeting_delay_s > 0:
             self._timer = self._loop.call_later(host.limits.greeting_delay_s, self._greet)
         else:
             self._greet()
@@ -119,9 +138,10 @@ class Session(asyncio.BufferedProtocol):
             self._timer.cancel()
         if not self._is_admitted:
             return
-        if self._screening is not None:
-            self._screening.cancel()
-            self._is_calling = False
+        for task in (self._screening, self._looking):
+            if task is not None and not task.done():
+                task.cancel()
+                self._is_calling = False
         self._door.leaves(self, self._source)
         if not self._is_calling:
             self._discard()
@@ -170,6 +190,11 @@ class Session(asyncio.BufferedProtocol):
                 self._call(action)
             case Screen():
                 self._screen(action)
+            case Consult():
+                self._consult(action)
+            case Pause(seconds):
+                self._is_calling = True
+                self._loop.call_later(seconds, self._called, action, None)
             case Accept() if not self._intake.has_spool:
                 self._is_calling = True
                 self._door.acceptances.submit(action, lambda outcome: self._called(action, outcome))
@@ -194,6 +219,18 @@ class Session(asyncio.BufferedProtocol):
         call = self._door.executor.submit(self._intake.perform, action)
         call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
+    def _consult(self, action: Consult) -> None:
+        self._is_calling = True
+        if self._looking is None:
+            self._loop.call_soon(self._called, action, None)
+        else:
+            self._looking.add_done_callback(lambda done: self._looked_up(action, done))
+
+    def _looked_up(self, action: Consult, done: "asyncio.Task[Standing]") -> None:
+        if done.cancelled():
+            return
+        self._called(action, done.exception() or done.result())
+
     def _screen(self, action: Screen) -> None:
         screener = self._door.screener
         assert screener is not None, "only a host with one screens"
@@ -212,7 +249,7 @@ class Session(asyncio.BufferedProtocol):
         failure = call.exception()
         self._called(action, call.result() if failure is None else failure)
 
-    def _called(self, action: Blocking | Screen, outcome: Outcome) -> None:
+    def _called(self, action: Blocking | Consult | Pause | Screen, outcome: Outcome) -> None:
         self._is_calling = False
         failed = isinstance(outcome, BaseException)
         if failed and not isinstance(outcome, _EXPECTED_FAILURES):

@@ -14,6 +14,7 @@ from gateways.screening import Screener
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
+from gateways.smtp.standing import Doorkeeper
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
@@ -59,6 +60,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 executor=executor,
                 ssl_context=context,
                 screener=looks,
+                doorkeeper=_doorkeeper(parts.settings, dialect),
                 rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )
@@ -91,6 +93,15 @@ def _screener(parts: Parts, dialect: Dialect) -> Screener | None:
     from infra.spam.parts import spam_filter
 
     return spam_filter(parts, asks)
+
+
+def _doorkeeper(settings: Settings, dialect: Dialect) -> Doorkeeper | None:
+    """Nobody where no list is to be asked, nor before LMTP."""
+    if dialect is Dialect.LMTP or not settings.dnsbl:
+        return None
+    from infra.authentication import doorkeeper
+
+    return doorkeeper(settings)
 
 
 def _reason(error: OSError) -> str:
