@@ -49,16 +49,26 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was found, as the scanner calls it."""
     virus_action: str = ""
     """What is done about it: `refuse`, `hold` for an operator, `wait` for the scanner, or nothing."""
+    spam_score: float | None = None
+    """Of the words and the sender's record, from 0 to 1; null where no filter looked."""
+    spam_reasons: tuple[str, ...] = ()
+    """Why, as sentences for the reader."""
+    spam_layers: dict[str, float] = {}
+    """What each layer said by itself, by its name."""
+    spam_disposition: str = ""
+    """What the score asks for: `reject`, `quarantine`, or nothing."""
+    unscreened: tuple[str, ...] = ()
+    """Who should have looked and could not."""
 
     @property
     def is_refused(self) -> bool:
         """Whether the message is refused while its sender is still there."""
-        return self.disposition == REJECT or self.virus_action == REFUSE
+        return REJECT in (self.disposition, self.spam_disposition) or self.virus_action == REFUSE
 
     @property
     def is_spam(self) -> bool:
         """Whether the message goes into SPAM."""
-        return self.disposition == QUARANTINE
+        return QUARANTINE in (self.disposition, self.spam_disposition)
 
 
 class Arrival(msgspec.Struct, frozen=True):

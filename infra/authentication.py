@@ -2,6 +2,7 @@
 
 from gateways.authentication.overrides import Trust
 from gateways.authentication.verdict import Authenticator
+from gateways.reputation.dns_lists import DnsLists
 from gateways.screening import Screener
 from infra.dns_resolver import DnsResolver, system_resolver
 from infra.settings import Settings
@@ -10,6 +11,11 @@ from infra.settings import Settings
 def resolver(settings: Settings) -> DnsResolver:
     """The DNS, for one event loop."""
     return DnsResolver(settings.dns or system_resolver(), trusted=settings.dns_trusted == "yes")
+
+
+def doorkeeper(settings: Settings) -> DnsLists:
+    """Who looks up the addresses that connect, for one event loop."""
+    return DnsLists(resolver(settings), block=settings.dnsbl, allow=settings.dnswl)
 
 
 def screener(settings: Settings) -> Screener:

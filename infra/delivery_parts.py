@@ -27,6 +27,7 @@ from gateways.queue import Queue
 from gateways.reception import Reception
 from gateways.virus.attachment_check import AttachmentCheck
 from infra.accounts.directory import operator_address
+from infra.blob_references import toucher
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
 from infra.delivery_book import PostgresBook
@@ -41,6 +42,7 @@ from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
 from infra.relay.records import PostgresRelaying
+from infra.spam.parts import personal_filters
 from infra.store.lane import LaneClosedError
 from infra.submission_owners import SubmissionOwners
 from infra.timed_appender import TimedAppender
@@ -155,6 +157,7 @@ class DeliveryParts:
             srs=self._parts.srs,
             outages=OUTAGES,
             lone_outages=LONE_OUTAGES,
+            personal=personal_filters(self._parts),
             wait=self._wait(hints),
             attempts=self._parts.settings.delivery_attempts,
             name=name,
@@ -244,7 +247,6 @@ class DeliveryParts:
         """Aggregate reports of days that are over are sent."""
         from infra.authentication import resolver  # only who reports pays for these
         from infra.dmarc_reporting import DmarcReporting
-        from infra.http_parts import toucher
 
         settings, directory = self._parts.settings, self._parts.directory
 

@@ -21,11 +21,10 @@ from gateways.appending import Appender
 from gateways.authentication.dns import DnsTemporaryError, Resolver
 from gateways.blobs import Blobs, mail_blob_name
 from gateways.delivery.own_mail import derived_id
+from gateways.described_mail import stored_mail
 from gateways.dmarc_reports.destinations import Destination, published
 from gateways.dmarc_reports.report import Policy, Report
 from gateways.dmarc_reports.writing import write_report
-from gateways.http.composing import described
-from gateways.mail_objects import replace_with_split
 from gateways.mime.compose import AttachedFile, Composition, compose
 from gateways.mime.parse import parse
 from gateways.mime.structure import Address
@@ -145,9 +144,7 @@ class DmarcReporting:
             )
         )
         parsed, blob = parse(raw), mail_blob_name(report.report_id.partition("@")[0], now_ms)
-        self._touch({blob: len(raw)})
-        split_out = replace_with_split(self._blobs, blob, raw, parsed, touch=self._touch)
-        return described(parsed, raw, blob=blob, split_out=split_out, received_at=now_ms)
+        return stored_mail(self._blobs, raw, parsed, blob=blob, received_at=now_ms, touch=self._touch)
 
 
 def _packed(report: Report) -> bytes:

@@ -21,7 +21,7 @@ from infra.store.row_tables import SUBMISSIONS, TABLES
 ROWS_AT_ONCE = 2000
 SETTLED_MS = 3_600_000
 """A request or transaction that was under way at the erasure has ended after so long."""
-FOLLOWING_VIEWS = ("search", "contacts")
+FOLLOWING_VIEWS = ("search", "contacts", "spam")
 MAILBOX_TABLES = (
     *(table.name for table in TABLES if table is not SUBMISSIONS),
     "message_salts",
@@ -35,6 +35,9 @@ MAILBOX_TABLES = (
     "aliases",
     "validations",
     "unsubscribed",
+    "spam_taught",
+    "spam_counts",
+    "spam_tokens",
 )
 """Tables with a mailbox id, of which no row is to be left."""
 HOLDERS = {

@@ -414,6 +414,34 @@ class Settings:
         unset="none",
     )
 
+    spam: str = _from(
+        "SPAM",
+        read.one_of("on", "off"),
+        None,
+        "Whether the embedded spam filter scores mail that comes by SMTP.",
+        unset="`on` where `LEDGERMAIL_AUTHENTICATION` is",
+    )
+    dnsbl: tuple[str, ...] = _from(
+        "DNSBL",
+        read.domain_names,
+        None,
+        "Zones of DNS block lists, between commas: mail from an address that one names is refused.",
+        unset="none",
+    )
+    dnswl: tuple[str, ...] = _from(
+        "DNSWL",
+        read.domain_names,
+        None,
+        "Zones of DNS allow lists, between commas: whom one names no block list shuts out.",
+        unset="none",
+    )
+    spam_percent: int = _count(
+        "SPAM_PERCENT", 30, "Score, in hundredths, from which mail goes into SPAM.", least=1, most=100
+    )
+    refused_percent: int = _count(
+        "REFUSED_PERCENT", 70, "Score, in hundredths, above which mail is refused; 100: none is.", least=1, most=100
+    )
+
     max_message_bytes: int = _count(
         "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
     )
@@ -493,7 +521,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     values["opensearch"] = values["opensearch"] or ()
     beyond = values["dns"] is not None or values["proxies"] or not cast(ListenAddress, values["smtp"]).is_loopback
     values["authentication"] = values["authentication"] or ("on" if beyond else "off")
-    values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists")}
+    values["spam"] = values["spam"] or values["authentication"]
+    values |= {name: values[name] or () for name in ("trusted_sealers", "known_lists", "dnsbl", "dnswl")}
     if values["s3_keys_bucket"] is None and values["s3_bucket"] is not None:
         values["s3_keys_bucket"] = f"{values['s3_bucket']}-keys"
     values |= {name: values[name] or () for name in ("kafka", "blocked_files")}
@@ -535,6 +564,9 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingError(f"{PREFIX}POSTMASTER: its domain is not one of {PREFIX}DOMAINS")
     if settings.complaints and settings.complaints.rpartition("@")[2] not in settings.domains:
         raise SettingError(f"{PREFIX}COMPLAINTS: its domain is not one of {PREFIX}DOMAINS")
+
+    if settings.spam_percent > settings.refused_percent:
+        raise SettingError(f"{PREFIX}SPAM_PERCENT: must not be above {PREFIX}REFUSED_PERCENT")
     if settings.messages_per_minute > settings.messages_per_day:
         raise SettingError(f"{PREFIX}MESSAGES_PER_MINUTE: must not be above {PREFIX}MESSAGES_PER_DAY")
 

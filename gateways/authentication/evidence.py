@@ -1,6 +1,6 @@
-"""What the checks need of a message, taken down while it streams by: its header, and the hashes of its body.
+"""What the checks need of a message, taken down while it streams by: its header, the hashes of its body, its beginning.
 
-So a message of any size costs a check no more memory than its header, and is not read a second time.
+So a message of any size costs a check no more memory than that, and is not read a second time.
 """
 
 import hashlib
@@ -18,6 +18,8 @@ from gateways.authentication.signature import (
 
 MAX_HEADER_BYTES = 2**20
 """As much as anything else reads of a header."""
+SAMPLE_BYTES = 128 * 1024
+"""Of the beginning of a message, for those who look at its words: more than almost every text is long."""
 MAX_SIGNATURES = 10
 """DKIM signatures of one message that are looked at, the topmost first."""
 MAX_BODY_FORMS = 4
@@ -31,12 +33,16 @@ class Evidence:
         self.header = HeaderBlock(b"")
         self.signatures: list[Signature | SignatureInvalidError] = []
         """Of its DKIM-Signature fields, each as it was read or why it cannot be."""
+        self.sample = bytearray()
+        """The message's beginning, `SAMPLE_BYTES` at most."""
         self._raw = bytearray()
         self._bodies: dict[BodyForm, _HashedBody] = {}
         self._is_in_body = False
 
     def add(self, data: bytes) -> None:
         """Take the next piece of the message."""
+        if (room := SAMPLE_BYTES - len(self.sample)) > 0:
+            self.sample += data[:room]
         if self._is_in_body:
             self._hash(data)
             return

@@ -41,8 +41,10 @@ class Filtering(Protocol):
         mailbox_id: MailboxId,
         recipients: Sequence[int],
         rules: OwnerRules | None,
+        own: bool | None = None,
     ) -> Filtered:
-        """What they come to for the recipients (indices) of a record that lead to one mailbox."""
+        """What they come to for the recipients (indices) of a record that lead to one mailbox; `own` is what the
+        owner's own filter says of spam, if anything."""
         ...
 
 
@@ -61,6 +63,7 @@ class Unfiltered:
         mailbox_id: MailboxId,
         recipients: Sequence[int],
         rules: OwnerRules | None,
+        own: bool | None = None,
     ) -> Filtered:
-        """Where the screening says."""
-        return Filtered(placement=placement(record.envelope.screening))
+        """Where the screening says, or the owner's own filter."""
+        return Filtered(placement=placement(record.envelope.screening, own))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 import msgspec
+from msgspec import UNSET
 
 from domain.commands import Command, Outcome
 from domain.ids import MailboxId
@@ -16,6 +17,7 @@ from gateways.delivery.opened import OpenedMail
 from gateways.delivery.reports import report_of
 from gateways.delivery.routes import Routed
 from gateways.queue import Leased
+from gateways.spam.learning import Asked, PersonalFilters
 
 BYTES_AT_ONCE = 32 << 20
 """How much of messages a worker holds in memory at a time, unless a single one is larger."""
@@ -28,6 +30,8 @@ class Job(msgspec.Struct, eq=False):
     leased: Leased
     mail: OpenedMail
     routed: Routed
+    own_words: dict[MailboxId, bool] = {}
+    """Where the owner's filter calls it spam, or none."""
     futures: dict[MailboxId, "Future[Outcome]"] = {}
     settled: list[int] = []
     passed_on: list[int] = []
@@ -64,6 +68,25 @@ def deliveries(job: Job, first: Mapping[tuple[str, MailboxId], str]) -> Iterator
             attachments=job.mail.attachment_names,
             filtered=job.filtered[mailbox_id],
         )
+
+
+def ask_owners(jobs: Sequence[Job], filters: PersonalFilters) -> None:
+    """Have the owners' own filters look at what the installation's has looked at."""
+    asked = [(job, question) for job in jobs for question in _questions(job)]
+    words = filters.judge([question for _, question in asked])
+    for (job, question), word in zip(asked, words, strict=True):
+        if word is not None:
+            job.own_words[question.mailbox_id] = word
+
+
+def _questions(job: Job) -> Iterator[Asked]:
+    screening = job.leased.record.envelope.screening
+    if screening is UNSET or screening.spam_score is None:
+        return
+    authors = job.mail.parsed.summary.from_
+    author = authors[0].address if len(authors) == 1 else ""
+    for mailbox_id in job.routed.mailboxes:
+        yield Asked(mailbox_id, screening, author, job.mail.whole)
 
 
 def reports_of(job: Job) -> list[Command]:

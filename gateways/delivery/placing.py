@@ -9,6 +9,7 @@ from domain.decisions.delivery import INBOX, SPAM
 from domain.ids import LabelId
 from domain.keywords import JUNK
 from gateways.screening import Screening
+from gateways.spam.learning import is_spam
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -18,8 +19,8 @@ class Placement(msgspec.Struct, frozen=True):
     keywords: tuple[str, ...] = ()
 
 
-def placement(screening: Screening | UnsetType) -> Placement:
-    """Into SPAM where the screening says so, else into INBOX, without keywords."""
-    if screening is not UNSET and screening.is_spam:
+def placement(screening: Screening | UnsetType, own: bool | None = None) -> Placement:
+    """Into SPAM where the screening says so, or `own` (what the owner taught), else into INBOX, without keywords."""
+    if screening is not UNSET and is_spam(screening, own):
         return Placement((SPAM,), (JUNK,))
     return Placement()

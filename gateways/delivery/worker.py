@@ -26,7 +26,7 @@ from gateways.blobs import Blobs, StorageFullError
 from gateways.delivery.book import Book
 from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
 from gateways.delivery.filtered import Filtering, Unfiltered
-from gateways.delivery.jobs import Job, bounded, deliveries, entry_of, reports_of
+from gateways.delivery.jobs import Job, ask_owners, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
 from gateways.delivery.relaying import Relaying
@@ -38,6 +38,7 @@ from gateways.directory import Directory
 from gateways.filtering.owner_rules import OwnerRules
 from gateways.mail_objects import replace_with_split
 from gateways.queue import Leased, Queue, QueueUnavailableError
+from gateways.spam.learning import NoPersonalFilters, PersonalFilters
 from gateways.srs import Srs
 from gateways.virus.scanning import Scanner
 
@@ -73,6 +74,7 @@ class DeliveryWorker:
         srs: Srs | None = None,
         outages: tuple[type[Exception], ...] = (),
         lone_outages: tuple[type[Exception], ...] = (),
+        personal: PersonalFilters | None = None,
         wait: Callable[[float], None] | None = None,
         clock_ms: Callable[[], int] | None = None,
         leased_at_once: int = LEASED_AT_ONCE,
@@ -95,6 +97,7 @@ class DeliveryWorker:
         self._filters = filters or Unfiltered()
         self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
         self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
+        self._personal = personal or NoPersonalFilters()
         self._wait = wait
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._leased_at_once = leased_at_once
@@ -203,6 +206,7 @@ class DeliveryWorker:
         self._take_back(jobs)
         first = self._book.enter([entry_of(job) for job in jobs])
         jobs = [job for job in jobs if self._are_parts_stored(job)]
+        ask_owners(jobs, self._personal)
         rules = self._filters.rules_of({mailbox_id for job in jobs for mailbox_id in job.routed.mailboxes})
         jobs = [job for job in jobs if self._is_filtered(job, rules)]
         self._submit(jobs, first)
@@ -260,7 +264,12 @@ class DeliveryWorker:
         try:
             for mailbox_id, recipients in job.routed.mailboxes.items():
                 job.filtered[mailbox_id] = self._filters.filtered(
-                    record, job.mail, mailbox_id=mailbox_id, recipients=recipients, rules=rules.get(mailbox_id)
+                    record,
+                    job.mail,
+                    mailbox_id=mailbox_id,
+                    recipients=recipients,
+                    rules=rules.get(mailbox_id),
+                    own=job.own_words.get(mailbox_id),
                 )
         except self._outages:
             raise

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET
 
 from domain.automatic_mail import MAX_PER_MAIL, AutomaticMail
+from domain.decisions.delivery import SPAM
 from domain.ids import MailboxId
 from gateways.authentication.dkim_keys import DkimKey
 from gateways.blobs import Blobs, mail_blob_name
@@ -63,18 +63,19 @@ class Filters:
         mailbox_id: MailboxId,
         recipients: Sequence[int],
         rules: OwnerRules | None,
+        own: bool | None = None,
     ) -> Filtered:
         """What they come to for a record; what is to be sent is stored, the owner told where they fail.
 
-        What screening puts into SPAM no rule sees: nothing of it is answered or forwarded. Nor what this server itself
-        tells the owner. Safe to repeat.
+        What screening or the owner's own filter puts into SPAM no rule sees: nothing of it is answered or forwarded.
+        Nor what this server itself tells the owner. Safe to repeat.
 
         Raises: QueueUnavailableError, StorageFullError, OSError.
         """
         envelope = record.envelope
-        is_spam = envelope.screening is not UNSET and envelope.screening.is_spam
-        if rules is None or is_spam or envelope.source == NOTICE:
-            return Filtered(placement=placement(envelope.screening))
+        placed = placement(envelope.screening, own)
+        if rules is None or SPAM in placed.labels or envelope.source == NOTICE:
+            return Filtered(placement=placed)
         paths = tuple(envelope.recipients[index].forward_path for index in recipients)
         message = Message(
             mail.whole,

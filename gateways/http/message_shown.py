@@ -50,7 +50,8 @@ def open_message(call: Call[OpenQuery, None]) -> Answer:
         html=None if body.html is None else _clean(body.html),
         attachments=list(attachments.values()),
         authentication=_authentication(None if server is None else server.screening),
-        spam_score=None,
+        spam_score=_spam(None if server is None else server.screening).score,
+        spam_reasons=_spam(None if server is None else server.screening).reasons,
         blocked_remote=body.blocked_remote,
         virus_scan=virus_scan(server),
         filtered=_noted(None if server is None else server.filtering),
@@ -165,6 +166,20 @@ def virus_scan(server: MessageServer | None) -> str | None:
     found = msgspec.json.decode(screening) if screening is not None and len(bytes(screening)) else None
     word = found.get("virus") if isinstance(found, dict) else None
     return word if isinstance(word, str) and word else None
+
+
+class _Spam(msgspec.Struct):
+    """What a screening says of spam, in whatever version it was recorded."""
+
+    score: float | None = msgspec.field(name="spam_score", default=None)
+    reasons: list[str] = msgspec.field(name="spam_reasons", default_factory=list)
+
+
+def _spam(screening: msgspec.Raw | None) -> _Spam:
+    try:
+        return msgspec.json.decode(screening or b"{}", type=_Spam)
+    except msgspec.ValidationError:
+        return _Spam()
 
 
 def _clean(text: str) -> str:

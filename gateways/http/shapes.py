@@ -67,7 +67,10 @@ class Authentication(msgspec.Struct):
 
 
 class MessageOpened(msgspec.Struct, kw_only=True):
-    """What opening a message adds to its summary; `attachments` replaces the summary's."""
+    """What opening a message adds to its summary; `attachments` replaces the summary's.
+
+    `spam_score` is from 0 to 1 (0.3 and above is likely spam), null where no filter looked; `spam_reasons` say why.
+    """
 
     headers: list[HeaderField]
     text: str
@@ -75,6 +78,7 @@ class MessageOpened(msgspec.Struct, kw_only=True):
     attachments: list[AttachmentShown]
     authentication: Authentication
     spam_score: float | None
+    spam_reasons: list[str]
     blocked_remote: bool
     virus_scan: str | None
     """`clean`; `unscreened` where no scanner could look: its attachments are handed out once one finds them clean;
@@ -92,6 +96,7 @@ class MessageShown(MessageSummary, kw_only=True):
     attachments: list[AttachmentShown]  # type: ignore[assignment]  # more of each than a list shows
     authentication: Authentication
     spam_score: float | None
+    spam_reasons: list[str]
     blocked_remote: bool
     virus_scan: str | None
     filtered: Noted | None = None

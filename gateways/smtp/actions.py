@@ -9,6 +9,7 @@ from gateways.envelope import Envelope
 from gateways.reception import Verdict
 from gateways.sasl import Claim
 from gateways.screening import Arrival, Screening
+from gateways.smtp.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class Drain:
 @dataclass(frozen=True, slots=True)
 class StartTls:
     """Begin the handshake (RFC 3207), then call `secured`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Resume with the standing of the client's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Resume with None after so many seconds."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +89,6 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """Resume with None after so long."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class SignIn:
     """Resume with whom the claim speaks for; `helo` is what the client calls itself."""
 
@@ -114,7 +120,7 @@ class Submit:
 
 Blocking = Judge | Write | Accept | Discard | SignIn | Own | Submit
 """Calls of the reception or the submission; what they raise is handed to `resume` in place of a result."""
-Waiting = Drain | StartTls | Screen | Pause | Blocking
+Waiting = Drain | StartTls | Consult | Pause | Screen | Blocking
 """What `resume` answers."""
 Action = Send | Close | Waiting
-Outcome = Verdict | Screening | Principal | bool | BaseException | None
+Outcome = Verdict | Standing | Screening | Principal | bool | BaseException | None

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 from domain.addresses import AddressInvalidError, EmailAddress
 from gateways.reception import Verdict
 from gateways.smtp import grammar, replies
-from gateways.smtp.actions import Action, Discard, Judge, Outcome, StartTls
+from gateways.smtp.actions import Action, Consult, Discard, Judge, Outcome, Pause, StartTls
 from gateways.smtp.client import Client
 from gateways.smtp.dsn import DsnWishes
 from gateways.smtp.exchange import Exchange, go_on
 from gateways.smtp.host import Dialect, Host
+from gateways.smtp.standing import Standing
 from gateways.smtp.transaction import ParameterUnknownError, Transaction
 from gateways.smtp.transfer import Transfer, pass_over
 
@@ -42,6 +43,7 @@ class Conversation(Exchange):
         self._transactions = 0
         self._commands_without_mail = 0
         self._refused_recipients = 0
+        self._standing: Standing | None = None
         self.step = self._command_step
 
     @property
@@ -240,8 +242,28 @@ class Conversation(Exchange):
         except AddressInvalidError:
             self.fail(replies.RECIPIENT_INVALID)
         else:
-            judge = Judge(recipient, transaction.size_bytes)
-            self.wait(judge, lambda outcome: self._judged(recipient, transaction, wishes, outcome))
+            self._consult(recipient, transaction, wishes)
+
+    def _consult(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes) -> None:
+        """Once a connection; whoever is listed can still write to postmaster and ask why (RFC 5321 section 4.5.1)."""
+        if self._standing is None and self.host.asks_standing:
+            self.wait(Consult(), lambda outcome: self._consulted(recipient, transaction, wishes, outcome))
+        else:
+            self._ask_for(recipient, transaction, wishes)
+
+    def _consulted(
+        self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes, outcome: Outcome
+    ) -> None:
+        self._standing = outcome if isinstance(outcome, Standing) else Standing()
+        self._ask_for(recipient, transaction, wishes)
+
+    def _ask_for(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes) -> None:
+        listed_by = "" if self._standing is None else self._standing.listed_by
+        if listed_by and recipient.canonical.rpartition("@")[0] != "postmaster" and recipient.domain:
+            self._refuse_recipient(replies.listed(listed_by))
+            return
+        judge = Judge(recipient, transaction.size_bytes)
+        self.wait(judge, lambda outcome: self._judged(recipient, transaction, wishes, outcome))
 
     def _judged(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes, outcome: Outcome) -> None:
         if outcome in (Verdict.ACCEPT, Verdict.ONLY_AUTOMATIC):
@@ -255,8 +277,12 @@ class Conversation(Exchange):
     def _refuse_recipient(self, reply: bytes) -> None:
         self.say(reply)
         self._refused_recipients += 1
-        if self._refused_recipients >= self.host.limits.refused_recipients:
+        limits = self.host.limits
+        over = self._refused_recipients - limits.free_refused_recipients
+        if self._refused_recipients >= limits.refused_recipients:
             self.end_because(replies.TOO_MANY_ERRORS)
+        elif over > 0 and limits.refusal_pause_s > 0:  # whoever reads our directory by trying names reads slowly
+            self.wait(Pause(min(over * limits.refusal_pause_s, limits.longest_refusal_pause_s)), go_on)
 
     def _data(self, argument: str) -> None:
         grammar.refuse_argument(argument)

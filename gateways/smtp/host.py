@@ -29,6 +29,8 @@ class Host:
     limits: Limits = field(default_factory=Limits)
     now_ms: Callable[[], int] = _now_ms
     is_screened: bool = False
-    """Whether somebody looks at who sent messages before they are accepted."""
+    """Whether somebody looks at messages before they are accepted."""
     is_scanned: bool = False
     """Whether somebody looks for viruses in them."""
+    asks_standing: bool = False
+    """Whether somebody looks up the addresses of clients."""

@@ -19,6 +19,11 @@ class Limits:
     """Commands that were wrong, before the connection is ended."""
     refused_recipients: int = 100
     """Recipients refused on one connection, before it is ended: nobody reads our directory by trying names."""
+    free_refused_recipients: int = 10
+    """Recipients refused before each further one is answered later than the one before."""
+    refusal_pause_s: float = 0.5
+    """How much later; 0: never."""
+    longest_refusal_pause_s: float = 10.0
     commands_without_mail: int = 1_000
     transactions: int = 10_000
     """Messages begun on one connection."""

@@ -1,7 +1,7 @@
 """Every reply of reception, with its enhanced status code (RFC 3463, RFC 5248), and what becomes which."""
 
 from gateways.reception import StorageFullError, Verdict
-from gateways.screening import REFUSE, Screening
+from gateways.screening import REFUSE, REJECT, Screening
 from gateways.smtp.actions import Outcome
 
 DATA_GO_AHEAD = b"354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -34,6 +34,8 @@ UNAVAILABLE = b"451 4.3.0 Temporarily unavailable, try again later\r\n"
 
 NO_MAILBOX = b"550 5.1.1 No such mailbox here\r\n"
 VIRUS = b"550 5.7.1 A virus was found in the message\r\n"
+SPAM = b"550 5.7.1 Refused as spam; if it is none, please tell postmaster here\r\n"
+
 RELAY_REFUSED = b"550 5.7.1 We do not relay for this domain\r\n"
 _VERDICTS = {
     Verdict.ACCEPT: RECIPIENT_OK,
@@ -58,12 +60,19 @@ def closing(hostname: str, why: tuple[str, str]) -> bytes:
 
 
 def refused(screening: Screening) -> bytes:
-    """Why those who looked refuse the message: a virus in it, or that its author's domain asks for unproven mail to be
-    refused (RFC 7372 section 3.3, RFC 9989 section 7)."""
+    """Why those who looked at a message refuse it: a virus, its author's domain, which asks for unproven mail to be
+    refused (RFC 7372 section 3.3, RFC 9989 section 7), or spam, of which the words tell a spammer nothing."""
     if screening.virus_action == REFUSE:
         return VIRUS
-    domain = screening.author_domain
-    return f"550 5.7.26 Not proven to come from {domain}, which asks for such mail to be refused\r\n".encode()
+    if screening.disposition == REJECT:
+        domain = screening.author_domain
+        return f"550 5.7.26 Not proven to come from {domain}, which asks for such mail to be refused\r\n".encode()
+    return SPAM
+
+
+def listed(zone: str) -> bytes:
+    """The client's address is on a block list, which is where to ask why (RFC 5321 section 3.6.2 leaves it to us)."""
+    return f"550 5.7.1 Your address is listed by {zone}\r\n".encode()
 
 
 def accepted(acceptance_id: str) -> bytes:

@@ -18,6 +18,7 @@ from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.looking import Looking
 from gateways.smtp.session import Session
+from gateways.smtp.standing import Doorkeeper
 from gateways.virus.policy import REFUSES
 from gateways.virus.scanning import DoorScanner
 
@@ -28,8 +29,8 @@ class SmtpServer:
     """One SMTP or LMTP server, as its host's dialect says, on any number of addresses of one event loop.
 
     `executor` bounds how many calls of the reception run at once; it must outlive `stop`. `rate` counts new connections
-    beyond this process. `screener` looks at who sent messages before they are accepted, `scanner` for viruses in
-    them, about which `on_virus` says what is done (`gateways.virus.policy`).
+    beyond this process. `screener` looks at messages before they are accepted, `scanner` for viruses in them, about
+    which `on_virus` says what is done (`gateways.virus.policy`), `doorkeeper` at addresses that connect.
     """
 
     def __init__(
@@ -44,9 +45,16 @@ class SmtpServer:
         screener: Screener | None = None,
         scanner: DoorScanner | None = None,
         on_virus: str = REFUSES,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
-        self.host = replace(host, is_screened=screener is not None, is_scanned=scanner is not None)
+        self.host = replace(
+            host,
+            is_screened=screener is not None,
+            is_scanned=scanner is not None,
+            asks_standing=doorkeeper is not None,
+        )
         self.looking = Looking(screener, scanner, executor, on_virus=on_virus)
+        self.doorkeeper = doorkeeper
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)

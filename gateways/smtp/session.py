@@ -17,6 +17,7 @@ from gateways.smtp.actions import (
     Action,
     Blocking,
     Close,
+    Consult,
     Drain,
     Judge,
     Outcome,
@@ -32,6 +33,7 @@ from gateways.smtp.conversation import Conversation
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.looking import Looking
+from gateways.smtp.standing import Doorkeeper, Standing
 
 _HANDSHAKE_TIMEOUT_S = 60.0
 _LINGER_S = 10.0
@@ -53,6 +55,7 @@ class Door(Protocol):
     acceptances: Acceptances
     ssl_context: SSLContext | None
     looking: Looking
+    doorkeeper: Doorkeeper | None
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -99,6 +102,7 @@ class Session(asyncio.BufferedProtocol):
         self._handshake: asyncio.Task[None] | None = None
         self._screening: asyncio.Task[Screening] | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[Standing] | None = None
 
     # What the loop calls
 
@@ -113,7 +117,10 @@ class Session(asyncio.BufferedProtocol):
         if not self._is_admitted:
             self._transport.write(replies.closing(host.hostname, replies.TOO_MANY_CONNECTIONS))
             self._transport.close()
-        elif self._begins_with_tls:
+            return
+        if self._door.doorkeeper is not None:
+            self._looking = self._loop.create_task(self._door.doorkeeper.look(address))
+        if self._begins_with_tls:
             self._timer = self._loop.call_later(_HANDSHAKE_TIMEOUT_S, self.abort)
         elif host.limits.greeting_delay_s > 0:
             self._timer = self._loop.call_later(host.limits.greeting_delay_s, self._greet)
@@ -161,6 +168,8 @@ class Session(asyncio.BufferedProtocol):
             self._pause.cancel()
         if self._screening is not None:
             self._screening.cancel()  # what it has in hand is discarded when it has let go of it
+        if self._looking is not None and not self._looking.done():
+            self._looking.cancel()
         self._door.leaves(self, self._source)
         if not self._is_calling:
             self._discard()
@@ -213,6 +222,8 @@ class Session(asyncio.BufferedProtocol):
                 self._call(action)
             case Screen():
                 self._screen(action)
+            case Consult():
+                self._consult(action)
             case Accept() if not self._intake.has_spool:
                 self._is_calling = True
                 self._door.acceptances.submit(action, lambda outcome: self._called(action, outcome))
@@ -242,6 +253,18 @@ class Session(asyncio.BufferedProtocol):
         call = self._door.executor.submit(self._intake.perform, action)
         call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
+    def _consult(self, action: Consult) -> None:
+        self._is_calling = True
+        if self._looking is None:
+            self._loop.call_soon(self._called, action, None)
+        else:
+            self._looking.add_done_callback(lambda done: self._looked_up(action, done))
+
+    def _looked_up(self, action: Consult, done: "asyncio.Task[Standing]") -> None:
+        if done.cancelled():
+            return
+        self._called(action, done.exception() or done.result())
+
     def _screen(self, action: Screen) -> None:
         self._is_calling = True
         self._screening = self._loop.create_task(self._door.looking.look(action, self._intake.spooled))
@@ -260,7 +283,7 @@ class Session(asyncio.BufferedProtocol):
         failure = call.exception()
         self._called(action, call.result() if failure is None else failure)
 
-    def _called(self, action: Blocking | Screen, outcome: Outcome) -> None:
+    def _called(self, action: Blocking | Consult | Pause | Screen, outcome: Outcome) -> None:
         self._is_calling = False
         failed = isinstance(outcome, BaseException)
         if failed and not isinstance(outcome, _EXPECTED_FAILURES):

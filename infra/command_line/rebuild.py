@@ -17,6 +17,8 @@ from infra.extracts import Extracts
 from infra.operator_errors import OperatorError
 from infra.rebuild import rebuild_mailbox, verify_mailbox
 from infra.search_rebuild import rebuild_search, verify_search
+from infra.spam.parts import spam_view
+from infra.spam.rebuild import rebuild_spam, verify_spam
 
 
 class View(enum.StrEnum):
@@ -25,6 +27,7 @@ class View(enum.StrEnum):
     MAILBOX = "mailbox"
     SEARCH = "search"
     CONTACTS = "contacts"
+    SPAM = "spam"
     ALL = "all"
 
 
@@ -50,7 +53,7 @@ def rebuild(
     mailbox's old rows and the log are shown: there should be none. The old rows then stay, unless with --force, and the
     exit code is 1.
     """
-    chosen = [View.MAILBOX, View.CONTACTS, View.SEARCH] if view is View.ALL else [view]
+    chosen = [View.MAILBOX, View.CONTACTS, View.SPAM, View.SEARCH] if view is View.ALL else [view]
     if mailbox is not None and not verify and View.SEARCH in chosen:
         raise RebuildRefusedError("the search index is rebuilt for all mailboxes together: leave out --mailbox")
     with opened_parts() as parts:
@@ -67,7 +70,7 @@ def _rebuild(parts: Parts, view: View, found: list[MailboxId], *, force: bool) -
     if view is View.MAILBOX:
         events, differences = _mailbox(parts, found, force=force)
     else:
-        events, differences = {View.CONTACTS: _contacts, View.SEARCH: _search}[view](parts, found)
+        events, differences = {View.CONTACTS: _contacts, View.SPAM: _spam, View.SEARCH: _search}[view](parts, found)
     took = max(time.monotonic() - began, 0.001)
     typer.echo(f"{view}: {events} events in {took:.1f} s, {events / took:.0f}/s")
     return differences
@@ -96,6 +99,15 @@ def _contacts(parts: Parts, found: list[MailboxId]) -> tuple[int, int]:
     with parts.connect() as connection, progress("rebuild contacts") as told:
         for done, mailbox_id in enumerate(found, start=1):
             events += rebuild_contacts(connection, parts.reader, mailbox_id)
+            told(done, len(found))
+    return events, 0
+
+
+def _spam(parts: Parts, found: list[MailboxId]) -> tuple[int, int]:
+    events, view = 0, spam_view(parts)
+    with parts.connect() as connection, progress("rebuild spam") as told:
+        for done, mailbox_id in enumerate(found, start=1):
+            events += rebuild_spam(connection, parts.reader, mailbox_id, view)
             told(done, len(found))
     return events, 0
 
@@ -129,6 +141,8 @@ def _differences(parts: Parts, view: View, mailbox_id: MailboxId) -> list[str]:
     with parts.connect() as connection, ExitStack() as closing:
         if view is View.CONTACTS:
             return verify_contacts(connection, parts.reader, mailbox_id)
+        if view is View.SPAM:
+            return verify_spam(connection, parts.reader, mailbox_id)
         return verify_search(connection, parts.search.live(closing), mailbox_id)
 
 

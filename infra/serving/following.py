@@ -18,6 +18,7 @@ from infra.postgres_queue import Connect
 from infra.search_generations import LiveIndex
 from infra.search_view import SearchView, forget_lost_cursors
 from infra.serving.roles import Ready
+from infra.spam.parts import spam_view
 from infra.trail.view import ToldView
 from infra.view_states import Telling
 from projections.search import SearchUnavailableError
@@ -45,7 +46,11 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         if parts.kafka is None or parts.settings.kafka_publish == "no":
             with parts.connect() as connection, connection.transaction():
                 publishing.forget(connection)
-        views = [ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)), ToldView(ContactsView())]
+        views = [
+            ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)),
+            ToldView(ContactsView()),
+            ToldView(spam_view(parts)),
+        ]
         following = _woken_by_kafka(parts, views, closing) if parts.kafka else _woken_by_postgres(parts, views)
         telling = Telling(parts.connect, new_id("f"), following.followers | following.publisher)
         runs = [*following.wakers, ("telling", telling.run)]

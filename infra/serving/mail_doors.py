@@ -15,6 +15,7 @@ from gateways.screening import Screener
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
+from gateways.smtp.standing import Doorkeeper
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.dmarc_counts import DmarcCounts
@@ -49,7 +50,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
     reception = DeliveryParts(parts).reception
     context = None if parts.certificate is None else parts.certificate.context
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
-    looks = _screener(parts.settings, dialect)
+    looks = _screener(parts, dialect)
     counts = DmarcCounts(parts.connect) if looks is not None and parts.settings.dmarc_reports == "on" else None
     if looks is not None and counts is not None:
         looks = CountedScreener(looks, counts)
@@ -66,6 +67,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 screener=looks,
                 scanner=None if virus is None else virus.for_loop(executor),
                 on_virus=parts.settings.virus_policy,
+                doorkeeper=_doorkeeper(parts.settings, dialect),
                 rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )
@@ -87,13 +89,29 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         uvloop.run(serve())
 
 
-def _screener(settings: Settings, dialect: Dialect) -> Screener | None:
+def _screener(parts: Parts, dialect: Dialect) -> Screener | None:
     """Nobody before LMTP: whoever stands before it has seen the stranger."""
-    if dialect is Dialect.LMTP or settings.authentication == "off":
+    settings, asks = parts.settings, None
+    if dialect is Dialect.LMTP:
         return None
-    from infra.authentication import screener  # takes 0.1 s to import: only who uses it pays
+    if settings.authentication == "on":
+        from infra.authentication import screener  # takes 0.1 s to import: only who uses it pays
 
-    return screener(settings)
+        asks = screener(settings)
+    if settings.spam == "off":
+        return asks
+    from infra.spam.parts import spam_filter
+
+    return spam_filter(parts, asks)
+
+
+def _doorkeeper(settings: Settings, dialect: Dialect) -> Doorkeeper | None:
+    """Nobody where no list is to be asked, nor before LMTP."""
+    if dialect is Dialect.LMTP or not settings.dnsbl:
+        return None
+    from infra.authentication import doorkeeper
+
+    return doorkeeper(settings)
 
 
 def cannot_listen(address: ListenAddress, what_for: str, error: OSError) -> OperatorError:

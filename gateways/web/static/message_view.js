@@ -116,6 +116,7 @@ export class MessageView {
       ["Received", longTime(message.received_at)],
       ["Size", sizeText(message.size)],
       ["Checks", checks.join(", ")],
+      ["Why spam", message.labels.includes("SPAM") ? message.spam_reasons.join(" ") : ""],
       ["Id", message.id],
     ];
     return el("dl", {}, ...lines.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from gateways.smtp.actions import Close, Drain, Send
+from gateways.reception import Verdict
+from gateways.smtp.actions import Close, Drain, Pause, Send
 from gateways.smtp.admission import Admission, OwnRate, source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
@@ -32,6 +33,20 @@ def test_trying_out_names_ends_the_connection(talk):
     codes = conversation.codes("RCPT TO:<nobody@example.test>\r\n" * 9)
 
     assert codes == ["550 5.1.1"] * 5 + ["421 4.7.0"]
+
+
+def test_who_goes_on_trying_out_names_is_answered_later_each_time_and_never_too_late(talk):
+    conversation = (
+        talk(free_refused_recipients=2, refusal_pause_s=1.0, longest_refusal_pause_s=3.0).ready().conversation
+    )
+    pauses = []
+    for _ in range(6):
+        actions = conversation.receive(b"RCPT TO:<nobody@example.test>\r\n")
+        while not any(isinstance(action, Send) for action in actions):
+            pauses += [action.seconds for action in actions if isinstance(action, Pause)]
+            actions = conversation.resume(Verdict.UNKNOWN_MAILBOX)
+
+    assert pauses == [1.0, 2.0, 3.0, 3.0]
 
 
 def test_too_many_commands_without_mail_end_the_connection_and_mail_begins_the_count_anew(talk):

@@ -1,0 +1,19 @@
+"""What is known of a client's address before it has said a word: whether block lists name it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`listed_by` is the block list that names the address; empty where none does, or where an allow list has it."""
+
+    listed_by: str = ""
+
+
+class Doorkeeper(Protocol):
+    """Who looks addresses up. Called on the event loop of the connections: it never blocks."""
+
+    async def look(self, address: str) -> Standing:
+        """What is known of it, within a few seconds; that somebody could not be asked is nothing known."""
+        ...
