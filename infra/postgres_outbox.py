@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 from psycopg import Connection
 
+from domain.automatic_mail import STREAMS
 from domain.events import SubmissionQueued
 from domain.ids import MailboxId, SubmissionId
 from domain.rows import RecipientStatus
@@ -91,8 +92,16 @@ class PostgresOutbox:
     def relay(self, sending: Sending, due: Sequence[DueMail]) -> None:
         """The row goes and theirs come; where it has gone already they came with that."""
         with self._connect() as connection, connection.transaction():
+            own = (sending.blob, sending.size_bytes) if sending.stream in STREAMS else (None, None)
             if connection.execute(_DONE, (sending.mailbox_id, sending.submission_id)).rowcount:
-                add_rows(connection, due, queued_at=sending.claimed_at, due_at=self._clock_ms())
+                add_rows(
+                    connection,
+                    due,
+                    queued_at=sending.claimed_at,
+                    due_at=self._clock_ms(),
+                    blob=own[0],
+                    size_bytes=own[1],
+                )
 
     @staticmethod
     def _claim(connection: Connection[Any], now: int) -> None:

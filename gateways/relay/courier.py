@@ -226,8 +226,8 @@ class Courier:
         return [some[at : at + most] for some in paths.values() for at in range(0, len(some), most)]
 
     def _return_path(self, parcel: Parcel, place: int) -> str:
-        if not parcel.mail_from:
-            return ""
+        if not parcel.mail_from or parcel.is_passed_on:
+            return parcel.mail_from
         return self._road.returns.make(parcel.mailbox_id, parcel.submission_id, place) or parcel.mail_from
 
     def _possible(self, trip: Trip, session: Session) -> Sequence[Wanted]:

@@ -16,10 +16,10 @@ Sign = Callable[[bytes], bytes]
 
 
 class Letter:
-    """A message on its way out. `raw` is as it is stored."""
+    """A message on its way out. `raw` is as it is stored; what is only passed on keeps every field."""
 
-    def __init__(self, raw: bytes, sign: Sign) -> None:
-        self._raw = _crlf(strip_bcc(raw))
+    def __init__(self, raw: bytes, sign: Sign, *, is_passed_on: bool = False) -> None:
+        self._raw = _crlf(raw if is_passed_on else strip_bcc(raw))
         self._sign = sign
         self._made: dict[bool, tuple[bytes, int]] = {}
         self.is_eight_bit = has_eight_bit(self._raw)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from domain.automatic_mail import STREAMS
 from domain.events import SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId
 from gateways.outgoing import DueMail
@@ -30,8 +31,15 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     is_delay_told: bool = False
     is_reported: bool = True
     """Whether its sender's log is told of each recipient."""
+    stream: str = ""
+    """That of the submission."""
     ret: str | None = None
     envid: str | None = None
+
+    @property
+    def is_passed_on(self) -> bool:
+        """Whether it is another's message, which leaves as it came and comes back by the reverse-path that it bears."""
+        return self.stream in STREAMS or not self.mailbox_id
 
     @property
     def mailbox_id(self) -> MailboxId:

@@ -21,6 +21,8 @@ CREATE TABLE relay_schedule (
     attempt integer NOT NULL DEFAULT 1,  -- the one that is due or under way
     due_at bigint NOT NULL,
     queued_at bigint NOT NULL,
+    blob text,                           -- the object that is sent, where it is not that of the submission's message
+    size_bytes bigint,
     leased_by text,
     in_doubt integer[] NOT NULL DEFAULT '{}',  -- of these the far side may have the whole message
     last_reply text NOT NULL DEFAULT '',

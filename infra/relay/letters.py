@@ -52,7 +52,8 @@ class BlobLetters:
     def read(self, parcel: Parcel) -> Letter:
         """See `Letters.read`. Raises: BlobMissingError, MailAlteredError, OSError."""
         told = ToldMail(size_bytes=parcel.size_bytes if parcel.is_reported else None)
-        return Letter(read_told_mail(self._blobs, parcel.blob, told), self._signed)
+        raw = read_told_mail(self._blobs, parcel.blob, told)
+        return Letter(raw, self._signed, is_passed_on=parcel.is_passed_on)
 
     def _signed(self, raw: bytes) -> bytes:
         domains = author_domains(HeaderBlock(raw[: body_offset(raw, 0, len(raw))].removesuffix(b"\r\n")))

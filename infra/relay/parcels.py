@@ -17,7 +17,8 @@ from infra.postgres_queue import Connect, decoded
 from infra.store.reading import StreamReader
 
 _SCHEDULED = (
-    "SELECT r.mailbox_id, r.submission_id, r.queued_at, r.delay_told, s.recipients::text, s.created_seq, m.blob, m.size"
+    "SELECT r.mailbox_id, r.submission_id, r.queued_at, r.delay_told, s.recipients::text, s.created_seq,"
+    " coalesce(r.blob, m.blob), coalesce(r.size_bytes, m.size)"
     " FROM unnest(%s::text[], %s::text[], %s::text[]) AS n(m, s, d)"
     " JOIN relay_schedule r ON r.mailbox_id = n.m AND r.submission_id = n.s AND r.domain = n.d"
     " JOIN mailboxes b ON b.mailbox_id = n.m AND NOT b.erased"
@@ -93,6 +94,9 @@ class PostgresParcels:
             size_bytes=size,
             queued_at=queued_at,
             is_delay_told=delay_told,
+            stream=queued.stream,
+            ret=queued.personal.ret,
+            envid=queued.personal.envid,
         )
 
     def _queued(self, mailbox_id: MailboxId, seq: int) -> SubmissionQueued | None:

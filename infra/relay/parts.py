@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-from domain.ids import new_id
+from domain.ids import MailboxId, SubmissionId, new_id
 from gateways.bounces.kinds import kind_of
+from gateways.bounces.return_path import MAX_PLACE
+from gateways.bounces.return_path import ReturnPaths as SignedReturnPaths
 from gateways.delivery.notification import Notifications
 from gateways.http import metrics
 from gateways.outgoing import OutgoingMail
@@ -16,7 +18,7 @@ from gateways.relay.courier import Road
 from gateways.relay.destination import Pace
 from gateways.relay.parcels import Parcel
 from gateways.relay.relay import Relay
-from gateways.relay.return_path import ReturnPaths, SendersOwn
+from gateways.relay.return_path import ReturnPaths
 from gateways.relay.routing import Routing
 from gateways.relay.schedule import Outcome
 from gateways.relay.security import Security
@@ -50,7 +52,7 @@ class RelayParts:
     @property
     def returns(self) -> ReturnPaths:
         """How bounces find back."""
-        return SendersOwn()
+        return SignedPaths(self._parts.return_paths)
 
     def settlement(self, outgoing: OutgoingMail) -> Settlement:
         """What makes outcomes last."""
@@ -121,6 +123,17 @@ class RelayParts:
                 self.tls_counts.write()
 
         return chores
+
+
+class SignedPaths:
+    """The port `gateways.relay.return_path.ReturnPaths`, signed."""
+
+    def __init__(self, paths: SignedReturnPaths) -> None:
+        self._paths = paths
+
+    def make(self, mailbox_id: MailboxId, submission_id: SubmissionId, place: int) -> str:
+        """See `ReturnPaths.make`. The sender's own, where there are more recipients than places that can be signed."""
+        return self._paths.make(mailbox_id, submission_id, place) if place <= MAX_PLACE else ""
 
 
 class Counted:

@@ -36,8 +36,8 @@ _DOMAINS = (
     " ON CONFLICT (domain) DO UPDATE SET due_at = least(d.due_at, excluded.due_at)"
 )
 _ADD = (
-    "INSERT INTO relay_schedule AS t (mailbox_id, submission_id, domain, recipients, attempt, due_at, queued_at)"
-    " SELECT m, s, d, r::integer[], a, %s, %s"
+    "INSERT INTO relay_schedule AS t (mailbox_id, submission_id, domain, recipients, attempt, due_at, queued_at,"
+    " blob, size_bytes) SELECT m, s, d, r::integer[], a, %s, %s, %s, %s"
     " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[])"
     " WITH ORDINALITY AS n(m, s, d, r, a, place) ORDER BY place"
     " ON CONFLICT (mailbox_id, submission_id, domain) DO UPDATE SET recipients = ARRAY("
@@ -161,8 +161,17 @@ def record_holder(acceptance_id: str) -> str:
     return f"relay:{acceptance_id}"
 
 
-def add_rows(connection: Connection[Any], due: Sequence[DueMail], *, queued_at: int, due_at: int) -> None:
-    """In the caller's transaction; what is there already stays as it is."""
+def add_rows(
+    connection: Connection[Any],
+    due: Sequence[DueMail],
+    *,
+    queued_at: int,
+    due_at: int,
+    blob: str | None = None,
+    size_bytes: int | None = None,
+) -> None:
+    """In the caller's transaction; what is there already stays as it is. `blob` is what is sent, and `size_bytes` how
+    much of it, where that is not the submission's message."""
     connection.execute(_DOMAINS, ([one.domain for one in due], [due_at] * len(due)))
     columns = (
         [one.mailbox_id for one in due],
@@ -171,7 +180,7 @@ def add_rows(connection: Connection[Any], due: Sequence[DueMail], *, queued_at: 
         [_array(one.recipients) for one in due],
         [one.attempt for one in due],
     )
-    connection.execute(_ADD, (due_at, queued_at, *columns))
+    connection.execute(_ADD, (due_at, queued_at, blob, size_bytes, *columns))
 
 
 class PostgresSchedule:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 PROCESSES: tuple[tuple[str, ...], ...] = (
     ("http",),
     ("smtp", "lmtp", "submission"),
-    ("delivery", "sender", "timers"),
-    ("relay",),
+    ("delivery", "sender", "relay", "timers"),
     ("follower",),
 )
 """Which roles share a process: Python works on one thing at a time, and two cores want more than one."""
