@@ -208,10 +208,11 @@ class Step:
         mailbox.quota_warned = min(mailbox.quota_warned, level_passed(mailbox.used_bytes, mailbox.quota_bytes))
 
     def document(self, kind: str, document_id: str, body: Any) -> None:
-        """A small thing kept whole, as it is from now on; JSON, or what becomes JSON."""
-        before = self.rows.document(kind, document_id)
+        """A small thing kept whole, as it is from now on, made anew where it was removed; JSON, or what becomes JSON."""
+        is_new = self.rows.document(kind, document_id) is None
+        before = self.rows.documents.get((kind, document_id))
         created = before.created_seq if before else self.seq
-        if before is None:
+        if is_new:
             self.rows.count_document(kind, 1)
         json = body if isinstance(body, msgspec.Raw) else encoded(body)
         self.rows.documents[kind, document_id] = DocumentRow(kind, document_id, json, created, self.seq)

@@ -119,6 +119,12 @@ def _belongings(history: History) -> None:
     history.add(e.SendingRestricted(why="bounces", blocked=False))
     history.add(e.SendingAllowed())
     history.add(e.SendingRestricted(why="pattern", blocked=True))
+    history.add(e.SenderFlagged(why="complaints: 2 of 1000 recipients in 7 days"))
+    history.add(e.SignInDemanded(why="100 messages in a day, ten times what is usual"))
+    history.add(e.AddressSuppressed(address="bob@example.net", why="hard"))
+    history.add(e.AddressSuppressed(address="eve@example.com", why="complaint"))
+    history.add(e.SuppressionLifted(address="bob@example.net"))
+    history.add(e.AddressSuppressed(address="bob@example.net", why="complaint"))
     history.add(e.QuotaSet(limit_bytes=50_000))
 
 

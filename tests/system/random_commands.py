@@ -34,6 +34,7 @@ QUOTA_BYTES = 60_000
 WORDS = ("alpha", "beta", "Gamma", "café", "漢字かな", "engine", "12", "Straße")
 KEYWORDS = ("$seen", "$flagged", "$answered", "work", "$junk")
 BLOBS = tuple(f"emails/{n}.eml" for n in range(40)) + tuple(f"attachments/{n}" for n in range(8))
+SENT_TO = ("bob@example.net", "eve@example.com")
 UNTOUCHED = "emails/nobody-put-this.eml"
 Fields = dict[str, Any]
 Drawn = tuple[type[Any], Fields]
@@ -229,6 +230,7 @@ class RandomCommands:
             "send_at_ms": self.clock.now_ms,
             "undo_until_ms": self.clock.now_ms + 10_000,
             "stream": "personal",
+            "volume_from": self.random.choice((0, 0, 1)),
             "identity_id": self.one(self.documents("identity"), "") or None,
         }
 
@@ -248,6 +250,10 @@ class RandomCommands:
             "attempts": self.random.randint(0, 3),
             "next_attempt_at": self.random.choice((None, self.clock.now_ms + 60_000)),
         }
+
+    def bounce(self) -> Fields:
+        feedback = self.random.choice(("hard", "hard", "soft"))
+        return self.submission() | {"recipient": self.random.choice((0, 0, 1, 5)), "feedback": feedback}
 
     def identity(self) -> Fields:
         known = self.one(self.documents("identity"), "") or None
@@ -294,10 +300,11 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     *[(d.DeleteMessages, RandomCommands.ids)] * 2,
     (d.ExpireMessages, lambda c: c.in_label() | {"before_ms": c.clock.now_ms - 1}),
     (d.ExpireMessages, lambda c: {"label_id": "TRASH", "ids": tuple(c.live()), "before_ms": c.clock.now_ms - 1}),
-    *[(d.MarkDeletion, RandomCommands.in_label)] * 2,
-    (d.UnmarkDeletion, RandomCommands.in_label),
+    *[(d.MarkDeletion, RandomCommands.in_label)] * 4,
+    *[(d.UnmarkDeletion, RandomCommands.in_label)] * 3,
     *[(d.Expunge, RandomCommands.in_label)] * 2,
     *[(d.Snooze, lambda c: c.ids() | {"until_ms": c.clock.now_ms + c.random.choice((-1, 1, 86_400_000))})] * 3,
+    *[(d.Snooze, lambda c: {"ids": c.some(c.live(), 1), "until_ms": c.clock.now_ms + 2 * 86_400_000})] * 4,
     *[(d.EndSnooze, lambda c: {"ids": tuple(c.live()), "at_ms": c.clock.now_ms})] * 2,
     (d.ReportSpam, RandomCommands.ids),
     (d.ReportNotSpam, RandomCommands.ids),
@@ -306,7 +313,7 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     (d.ChangeLabel, lambda c: c.own_label() | {"path": c.path()}),
     (d.ChangeLabel, lambda c: c.label() | {"sort_order": c.random.randint(0, 3), "subscribed": False}),
     (d.EmptyLabelPart, RandomCommands.in_label),
-    *[(d.DeleteLabel, RandomCommands.own_label)] * 2,
+    *[(d.DeleteLabel, RandomCommands.own_label)] * 4,
     *[(d.SaveDraft, RandomCommands.draft)] * 6,
     (d.DiscardDraft, lambda c: {"draft_id": c.draft_id()}),
     *[(d.Submit, lambda c: c.envelope() | {"draft_id": c.draft_id()})] * 2,
@@ -316,6 +323,15 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     (d.ReleaseSubmission, RandomCommands.submission),
     (d.RejectSubmission, lambda c: c.submission() | {"reason": "a virus"}),
     *[(d.ReportRecipient, RandomCommands.report)] * 5,
+    *[(d.ReportBounce, RandomCommands.bounce)] * 3,
+    *[
+        (
+            d.ReportComplaint,
+            lambda c: c.submission() | {"recipient": 0, "feedback_type": c.random.choice(("abuse", "fraud"))},
+        )
+    ]
+    * 2,
+    (d.LiftSuppression, lambda c: {"address": c.random.choice(SENT_TO)}),
     *[(d.SetQuota, lambda c: {"limit_bytes": c.random.choice((-1, 0, 20_000, 60_000, 60_000, 90_000))})] * 2,
     *[(d.ChangeIdentity, RandomCommands.identity)] * 2,
     (d.ChangeIdentity, lambda c: c.removed("identity")),

@@ -69,12 +69,6 @@ class House:
             raise failure
 
 
-class HeldMail(FolderSpool):
-    def read(self) -> bytes:
-        self._file.flush()
-        return self.path.read_bytes()
-
-
 class Handing(Talk):
     """A conversation of submission. `pauses` are those that its answers waited for."""
 
@@ -98,7 +92,7 @@ class Handing(Talk):
             reception,
             handover=house,
             sign_in=house,
-            new_mail=lambda: HeldMail(reception, reception.folder / "1.part"),
+            new_mail=lambda: FolderSpool(reception, reception.folder / "1.part"),
             outages=(ConnectionError,),
         )
         self.closed = False
@@ -147,7 +141,7 @@ def submission(reception: FolderReception, house: House, server_tls: ssl.SSLCont
         numbers = itertools.count()
 
         def intake() -> SubmissionIntake:
-            new_mail = functools.partial(HeldMail, reception, reception.folder / f"{next(numbers)}.part")
+            new_mail = functools.partial(FolderSpool, reception, reception.folder / f"{next(numbers)}.part")
             return SubmissionIntake(reception, handover=house, sign_in=house, new_mail=new_mail)
 
         def begin(*, begins_with_tls: bool = False, tarpit: Tarpit | None = None, **options: Any) -> RunningServer:
