@@ -284,11 +284,16 @@ class SubmissionRecipient(msgspec.Struct, frozen=True):
     orcpt: str | None = None
 
 
-class SubmissionPersonal(msgspec.Struct, frozen=True):
-    """The envelope: reverse-path and recipients, those of Bcc among them (the owner's own knowledge)."""
+class SubmissionPersonal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The envelope: reverse-path (empty for `<>`) and recipients, those of Bcc among them (the owner's own knowledge).
+
+    `ret` and `envid` are what the sender said of notifications (RFC 3461 sections 4.3 and 4.4).
+    """
 
     mail_from: str
     recipients: tuple[SubmissionRecipient, ...]
+    ret: str | None = None
+    envid: str | None = None
 
 
 class SubmissionQueued(Event, frozen=True, kw_only=True):

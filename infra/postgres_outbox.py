@@ -125,6 +125,8 @@ class PostgresOutbox:
             size_bytes=found[3],
             mail_from=queued.personal.mail_from,
             recipients=queued.personal.recipients,
+            ret=queued.personal.ret,
+            envid=queued.personal.envid,
             statuses=tuple(status.status for status in statuses),
             attempts=attempts,
             failures=failures,

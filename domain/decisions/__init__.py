@@ -20,6 +20,7 @@ from domain.decisions.reparsing import Reparse
 from domain.decisions.reporting import RejectSubmission, ReleaseSubmission, ReportRecipient
 from domain.decisions.sending import Submit, SubmitNew, UndoSubmission
 from domain.decisions.snoozing import EndSnooze, Snooze
+from domain.decisions.submitting import SubmitWritten
 
 __all__ = [
     "AddAppPassword",
@@ -61,6 +62,7 @@ __all__ = [
     "Snooze",
     "Submit",
     "SubmitNew",
+    "SubmitWritten",
     "UndoSubmission",
     "UnmarkDeletion",
 ]

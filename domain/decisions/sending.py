@@ -42,6 +42,8 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
     identity_id: str | None = None
     per_minute: int = 25
     per_day: int = 500
+    ret: str | None = None
+    envid: str | None = None
 
     def needs(self) -> Needs:
         """What was sent lately, the identity, the labels that a sent message leaves and enters."""
@@ -82,7 +84,9 @@ class _Submission(MailboxDecision, frozen=True, kw_only=True):
                 send_at=rfc3339(self.send_at_ms),
                 undo_until=undo_until,
                 stream=self.stream,
-                personal=SubmissionPersonal(mail_from=self.mail_from, recipients=self.recipients),
+                personal=SubmissionPersonal(
+                    mail_from=self.mail_from, recipients=self.recipients, ret=self.ret, envid=self.envid
+                ),
             )
         )
         appending.do(

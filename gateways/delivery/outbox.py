@@ -23,6 +23,8 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str
     recipients: tuple[SubmissionRecipient, ...]
     statuses: tuple[str, ...]
+    ret: str | None = None
+    envid: str | None = None
     attempts: int = 0
     failures: int = 0
 
