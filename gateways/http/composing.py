@@ -1,6 +1,5 @@
 """A client's fields become a message: written as MIME, its object durable, its summary ready for the log."""
 
-import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,20 +9,18 @@ from msgspec import UNSET
 
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.decisions import Composed
-from domain.events import MessageServer, SubmissionRecipient
+from domain.events import SubmissionRecipient
 from domain.ids import new_id
 from domain.refusals import IdentityUnknownError, RecipientsInvalidError
-from domain.threading import ref, refs_of, subject_ref
 from gateways import attachments
 from gateways.blobs import mail_blob_name
-from gateways.delivery.incoming import correspondents, is_reply_by_subject, personal_of
+from gateways.described_mail import stored_mail
 from gateways.http.accounts import profile
 from gateways.http.identities import Identity, identity
 from gateways.http.operations import Call
 from gateways.http.problems import ProblemError
 from gateways.http.stored_mail import StoredMail, open_mail
 from gateways.http.wording import DraftFields, Wording, addresses, files_of
-from gateways.mail_objects import replace_with_split
 from gateways.mime.compose import AttachedFile, Composition, CompositionError, compose, new_message_id
 from gateways.mime.header_fields import without_fields
 from gateways.mime.parse import parse
@@ -67,32 +64,7 @@ def stored(call: AnyCall, raw: bytes, parsed: ParsedMessage | None = None) -> Co
     parsed = parsed or parse(raw)
     received_at = now_ms()
     blob = mail_blob_name(new_id("a"), received_at)
-    call.parts.touch({blob: len(raw)})
-    split_out = replace_with_split(call.parts.blobs, blob, raw, parsed, touch=call.parts.touch)
-    return described(parsed, raw, blob=blob, split_out=split_out, received_at=received_at)
-
-
-def described(
-    parsed: ParsedMessage, raw: bytes, *, blob: str, split_out: tuple[str, ...], received_at: int
-) -> Composed:
-    """What the log is told of a stored message."""
-    summary = parsed.summary
-    message_id = summary.message_id or ""
-    return Composed(
-        personal=personal_of(parsed),
-        server=MessageServer(
-            blob=blob,
-            content_sha256=hashlib.sha256(raw).hexdigest(),
-            refs=refs_of(message_id, summary.references, summary.in_reply_to),
-            subject_ref=subject_ref(parsed.base_subject, correspondents(parsed)),
-        ),
-        size=len(raw),
-        received_at=received_at,
-        has_attachment=any(not one.inline for one in parsed.attachments),
-        blobs=(blob, *split_out),
-        own_ref=ref(message_id),
-        is_reply_by_subject=is_reply_by_subject(parsed),
-    )
+    return stored_mail(call.parts.blobs, raw, parsed, blob=blob, received_at=received_at, touch=call.parts.touch)
 
 
 def recipients(wording: Wording) -> tuple[SubmissionRecipient, ...]:
