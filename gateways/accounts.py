@@ -244,6 +244,31 @@ class Passwords(Protocol):
         ...
 
 
+class NativeSignIn(Protocol):
+    """How clients sign in that speak IMAP, POP3 and SMTP, with all that an account may be opened with."""
+
+    def with_password(
+        self, address: str, password: str, *, client: str, network_address: str, protocol: str
+    ) -> Principal:
+        """Whom an app password or the account's own speaks for.
+
+        The first of a day from a place is recorded in the owner's log. `session_id` is the app password's id, or
+        `password`.
+
+        Raises:
+            CredentialsInvalidError, AccountSuspendedError, SignInThrottledError.
+        """
+        ...
+
+    def with_token(self, token: str, *, network_address: str, protocol: str) -> Principal:
+        """Whom the token of a session speaks for.
+
+        Raises:
+            CredentialsInvalidError.
+        """
+        ...
+
+
 class AppPasswords(Protocol):
     """Passwords for clients that speak IMAP, POP3 and SMTP."""
 

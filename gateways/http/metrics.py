@@ -33,6 +33,13 @@ TURNED_AWAY = Counter(
     "Mails that came whole and could not be stored, answered 4xx.",
     registry=OWN,
 )
+SIGN_INS_REFUSED = Counter(
+    "ledgermail_sign_ins_refused",
+    "Sign-ins of native clients whose password or token was wrong.",
+    ["protocol"],
+    registry=OWN,
+)
+SUBMITTED = Counter("ledgermail_submitted", "Messages that people's own programs handed over by SMTP.", registry=OWN)
 
 
 class Metrics:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from domain.addresses import EmailAddress
+from gateways.accounts import Principal
 from gateways.authentication.evidence import Evidence
 from gateways.envelope import Envelope
 from gateways.reception import Verdict
+from gateways.sasl import Claim
 from gateways.screening import Arrival, Screening
 
 
@@ -67,9 +69,46 @@ class Discard:
     """Forget what was spooled, then resume with None."""
 
 
-Blocking = Judge | Write | Accept | Discard
-"""Calls of the reception; what they raise is handed to `resume` in place of a result."""
-Waiting = Drain | StartTls | Screen | Blocking
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Resume with None after so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Resume with whom the claim speaks for; `helo` is what the client calls itself."""
+
+    claim: Claim
+    address: str
+    helo: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Resume with whether mail to this address reaches the one who signed in."""
+
+    principal: Principal
+    address: EmailAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Append the last of the content, hand the message over for sending, then resume with None.
+
+    It leaves at `send_at_ms` (unix milliseconds).
+    """
+
+    principal: Principal
+    envelope: Envelope
+    send_at_ms: int
+    data: bytes
+
+
+Blocking = Judge | Write | Accept | Discard | SignIn | Own | Submit
+"""Calls of the reception or the submission; what they raise is handed to `resume` in place of a result."""
+Waiting = Drain | StartTls | Screen | Pause | Blocking
 """What `resume` answers."""
 Action = Send | Close | Waiting
-Outcome = Verdict | Screening | BaseException | None
+Outcome = Verdict | Screening | Principal | bool | BaseException | None

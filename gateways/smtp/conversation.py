@@ -6,14 +6,16 @@ when no more input can be worked on, so a pipelined group (RFC 2920) is answered
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, ClassVar
 
 from domain.addresses import AddressInvalidError, EmailAddress
 from gateways.reception import Verdict
 from gateways.smtp import grammar, replies
 from gateways.smtp.actions import Action, Discard, Judge, Outcome, StartTls
 from gateways.smtp.client import Client
+from gateways.smtp.dsn import DsnWishes
 from gateways.smtp.exchange import Exchange, go_on
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.transaction import ParameterUnknownError, Transaction
@@ -24,6 +26,11 @@ _CHUNK = re.compile(r"(\d{1,20})(?: +(LAST))?", re.ASCII | re.IGNORECASE)
 
 class Conversation(Exchange):
     """What is answered to each command of one client."""
+
+    commands: ClassVar[Mapping[str, Callable[[Any, str], None]]]
+    """What each verb does, by its name in upper case: set below the class."""
+    transfer: ClassVar[type[Transfer]] = Transfer
+    transaction: ClassVar[type[Transaction]] = Transaction
 
     def __init__(self, host: Host, *, client: Client, offers_tls: bool = False) -> None:
         super().__init__(host)
@@ -69,8 +76,11 @@ class Conversation(Exchange):
         if len(self.input) - self.at < self.host.limits.command_bytes:
             return False
         self.step = self._long_line_step
-        self.fail(replies.COMMAND_TOO_LONG)
+        self._too_long()
         return True
+
+    def _too_long(self) -> None:
+        self.fail(replies.COMMAND_TOO_LONG)
 
     def _long_line_step(self) -> bool:
         end = self.input.find(b"\n", self.at) + 1
@@ -89,13 +99,16 @@ class Conversation(Exchange):
             self.fail(replies.COMMAND_GARBLED)
             return
         verb, _space, argument = text.partition(" ")
-        known = _COMMANDS.get(verb.upper(), Conversation._unknown)
         try:
-            known(self, argument.strip(" "))
+            self._perform(verb.upper(), argument.strip(" "))
         except grammar.ArgumentInvalidError:
             self.fail(replies.ARGUMENT_INVALID)
         except ParameterUnknownError:
             self.fail(replies.PARAMETER_UNKNOWN)
+
+    def _perform(self, verb: str, argument: str) -> None:
+        """Raises: ArgumentInvalidError, ParameterUnknownError."""
+        self.commands.get(verb, Conversation._unknown)(self, argument)
 
     # The session: RFC 5321 sections 4.1.1.1 and 4.1.1.5 to 4.1.1.10
 
@@ -183,7 +196,7 @@ class Conversation(Exchange):
         except AddressInvalidError:
             self.fail(replies.SENDER_INVALID)
             return
-        self._begin(Transaction.begin(sender, given if self._client.is_extended else _no_parameters(given)), path)
+        self._begin(self.transaction.begin(sender, given if self._client.is_extended else _no_parameters(given)), path)
 
     def _begin(self, transaction: Transaction, path: str) -> None:
         if not path.isascii() and not transaction.smtputf8:
@@ -193,9 +206,12 @@ class Conversation(Exchange):
         elif self._transactions >= self.host.limits.transactions:
             self.end_because(replies.TOO_MANY_MAILS)
         else:
-            self._transactions += 1
-            self._transaction = transaction
-            self.say(replies.SENDER_OK)
+            self._open(transaction)
+
+    def _open(self, transaction: Transaction) -> None:
+        self._transactions += 1
+        self._transaction = transaction
+        self.say(replies.SENDER_OK)
 
     def _rcpt(self, argument: str) -> None:
         transaction = self._transaction
@@ -203,15 +219,20 @@ class Conversation(Exchange):
             self.fail(replies.BAD_SEQUENCE)
             return
         path, given = grammar.split_path(argument, "TO")
-        _no_parameters(given)
+        wishes = self._wishes(given)
         if len(transaction.recipients) >= self.host.limits.recipients:
             self.say(replies.TOO_MANY_RECIPIENTS)
         elif not path.isascii() and not transaction.smtputf8:
             self.fail(replies.UTF8_NEEDED)
         else:
-            self._judge(path, transaction)
+            self._judge(path, transaction, wishes)
 
-    def _judge(self, path: str, transaction: Transaction) -> None:
+    def _wishes(self, given: str) -> DsnWishes:
+        """What RCPT says besides whom it is for. Raises: ArgumentInvalidError, ParameterUnknownError."""
+        _no_parameters(given)
+        return DsnWishes()
+
+    def _judge(self, path: str, transaction: Transaction, wishes: DsnWishes) -> None:
         try:
             recipient = grammar.forward_path(path)
         except grammar.AddressLiteralError:
@@ -220,11 +241,11 @@ class Conversation(Exchange):
             self.fail(replies.RECIPIENT_INVALID)
         else:
             judge = Judge(recipient, transaction.size_bytes)
-            self.wait(judge, lambda outcome: self._judged(recipient, transaction, outcome))
+            self.wait(judge, lambda outcome: self._judged(recipient, transaction, wishes, outcome))
 
-    def _judged(self, recipient: EmailAddress, transaction: Transaction, outcome: Outcome) -> None:
+    def _judged(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes, outcome: Outcome) -> None:
         if outcome is Verdict.ACCEPT:
-            transaction.recipients.append(recipient)
+            transaction.add(recipient, wishes)
             self.say(replies.RECIPIENT_OK)
         else:
             self._refuse_recipient(replies.on_recipient(outcome))
@@ -260,7 +281,7 @@ class Conversation(Exchange):
         transfer.read_chunk(size_bytes, is_last=is_last)
 
     def _begin_transfer(self, transaction: Transaction) -> Transfer:
-        self._transfer = Transfer(
+        self._transfer = self.transfer(
             self, transaction, client=self._client, commands=self._await_command, done=self._end_transaction
         )
         return self._transfer
@@ -291,7 +312,7 @@ def _no_parameters(given: str) -> str:
     return given
 
 
-_COMMANDS: dict[str, Callable[[Conversation, str], None]] = {
+Conversation.commands = {
     "HELO": Conversation._helo,
     "EHLO": Conversation._ehlo,
     "LHLO": Conversation._lhlo,

@@ -1,8 +1,8 @@
 """The blocking half of a session: its actions, done against the reception."""
 
 from gateways.envelope import Envelope
-from gateways.reception import Reception, Spool, Verdict
-from gateways.smtp.actions import Accept, Blocking, Discard, Judge, Write
+from gateways.reception import Reception, Spool
+from gateways.smtp.actions import Accept, Blocking, Discard, Judge, Outcome, Write
 
 
 class Intake:
@@ -17,7 +17,7 @@ class Intake:
         """Whether content lies in a spool that nobody has accepted."""
         return self._spool is not None
 
-    def perform(self, action: Blocking) -> Verdict | None:
+    def perform(self, action: Blocking) -> Outcome:
         """What `action` asks for. A call that fails leaves no spool behind.
 
         Raises: StorageFullError, TemporarilyUnavailableError
@@ -26,11 +26,13 @@ class Intake:
             case Judge(recipient, size_bytes):
                 return self._reception.judge(recipient, size_bytes=size_bytes)
             case Write(data):
-                self._write(data)
+                self.write(data)
             case Accept(envelope, data):
                 self._accept(envelope, data)
             case Discard():
                 self.discard()
+            case _:
+                raise ValueError(f"nobody here does {type(action).__name__}")
         return None
 
     def discard(self) -> None:
@@ -39,23 +41,25 @@ class Intake:
         if spool is not None:
             spool.discard()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Into the spool. Raises: StorageFullError, TemporarilyUnavailableError; then it is gone."""
         try:
-            self._open_spool().write(data)
+            self.opened().write(data)
         except BaseException:
             self.discard()
             raise
 
     def _accept(self, envelope: Envelope, data: bytes) -> None:
-        self._write(data)
+        self.write(data)
         try:
-            self._reception.accept(envelope, self._open_spool())
+            self._reception.accept(envelope, self.opened())
         except BaseException:
             self.discard()
             raise
         self._spool = None
 
-    def _open_spool(self) -> Spool:
+    def opened(self) -> Spool:
+        """The spool of the message under way."""
         if self._spool is None:
             self._spool = self._reception.spool()
         return self._spool

@@ -1,6 +1,7 @@
 """The listening side of reception: admits sessions, and lets them end in peace."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
 from ssl import SSLContext
@@ -11,7 +12,10 @@ from gateways.reception import Reception
 from gateways.screening import Screener
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
+from gateways.smtp.client import Client
+from gateways.smtp.conversation import Conversation
 from gateways.smtp.host import Host
+from gateways.smtp.intake import Intake
 from gateways.smtp.session import Session
 
 _READ_BYTES = 32 * 1024
@@ -68,13 +72,34 @@ class SmtpServer:
 
         Raises: OSError
         """
+        await self._listen(self._session, address, port)
+
+    async def listen_with_tls(self, address: str, port: int) -> None:
+        """`listen`, for clients that begin with the handshake (RFC 8314 section 3). Needs a context.
+
+        Raises: OSError
+        """
+        await self._listen(self._session_with_tls, address, port)
+
+    async def _listen(self, session: Callable[[Source | None], Session], address: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         self._listeners.append(
-            await loop.create_server(lambda: self._introductions.protocol(self._session), address, port, backlog=512)
+            await loop.create_server(lambda: self._introductions.protocol(session), address, port, backlog=512)
         )
 
     def _session(self, source: Source | None) -> Session:
         return Session(self, None if source is None else source.address)
+
+    def _session_with_tls(self, source: Source | None) -> Session:
+        return Session(self, None if source is None else source.address, begins_with_tls=True)
+
+    def conversation(self, client: Client) -> Conversation:
+        """Part of `Door`."""
+        return Conversation(self.host, client=client, offers_tls=self.ssl_context is not None)
+
+    def intake(self) -> Intake:
+        """Part of `Door`."""
+        return Intake(self.reception)
 
     async def stop(self, *, deadline_s: float) -> None:
         """Take no new connection, end idle sessions with 421 4.3.2, let messages under way finish until the deadline.

@@ -5,11 +5,25 @@ from concurrent.futures import Executor, Future
 from ssl import SSLContext, SSLError
 from typing import Protocol, cast
 
-from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError, Verdict
+from domain.commands import Refusal
+from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError
 from gateways.screening import Screener, Screening
 from gateways.smtp import replies
 from gateways.smtp.acceptances import Acceptances
-from gateways.smtp.actions import Accept, Action, Blocking, Close, Drain, Judge, Outcome, Screen, Send, StartTls
+from gateways.smtp.actions import (
+    Accept,
+    Action,
+    Blocking,
+    Close,
+    Drain,
+    Judge,
+    Outcome,
+    Pause,
+    Screen,
+    Send,
+    StartTls,
+    Submit,
+)
 from gateways.smtp.admission import source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
@@ -18,7 +32,7 @@ from gateways.smtp.intake import Intake
 
 _HANDSHAKE_TIMEOUT_S = 60.0
 _LINGER_S = 10.0
-_EXPECTED_FAILURES = (StorageFullError, TemporarilyUnavailableError, asyncio.CancelledError)
+_EXPECTED_FAILURES = (StorageFullError, TemporarilyUnavailableError, Refusal, asyncio.CancelledError)
 
 
 class Door(Protocol):
@@ -33,6 +47,14 @@ class Door(Protocol):
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
+    def conversation(self, client: Client) -> Conversation:
+        """What is said to this client."""
+        ...
+
+    def intake(self) -> Intake:
+        """What does its blocking calls."""
+        ...
+
     def enters(self, session: "Session", source: str) -> bool:
         """Whether the session is let in; if so it counts until it `leaves`."""
         ...
@@ -45,12 +67,14 @@ class Door(Protocol):
 class Session(asyncio.BufferedProtocol):
     """Reads at most one buffer ahead while a call runs, and nothing while the other side does not read its replies."""
 
-    def __init__(self, door: Door, came_from: str | None = None) -> None:
-        """`came_from` is the client's address, where a proxy has told it."""
+    def __init__(self, door: Door, came_from: str | None = None, *, begins_with_tls: bool = False) -> None:
+        """`came_from` is the client's address, where a proxy has told it; with implicit TLS (RFC 8314 section 3) the
+        handshake comes before the greeting."""
         self._door = door
         self._came_from = came_from
+        self._begins_with_tls = begins_with_tls
         self._loop = asyncio.get_running_loop()
-        self._intake = Intake(door.reception)
+        self._intake = door.intake()
         self._transport: asyncio.Transport
         self._conversation: Conversation
         self._source = ""
@@ -65,6 +89,7 @@ class Session(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._screening: asyncio.Task[Screening] | None = None
+        self._pause: asyncio.TimerHandle | None = None
 
     # What the loop calls
 
@@ -73,13 +98,14 @@ class Session(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         address = self._came_from or (peer[0] if isinstance(peer, tuple) else "")
         host = self._door.host
-        client, offers_tls = Client(address), self._door.ssl_context is not None
-        self._conversation = Conversation(host, client=client, offers_tls=offers_tls)
+        self._conversation = self._door.conversation(Client(address))
         self._source = source_of(address)
         self._is_admitted = self._door.enters(self, self._source)
         if not self._is_admitted:
             self._transport.write(replies.closing(host.hostname, replies.TOO_MANY_CONNECTIONS))
             self._transport.close()
+        elif self._begins_with_tls:
+            self._begin_tls()
         elif host.limits.greeting_delay_s > 0:
             self._timer = self._loop.call_later(host.limits.greeting_delay_s, self._greet)
         else:
@@ -119,6 +145,8 @@ class Session(asyncio.BufferedProtocol):
             self._timer.cancel()
         if not self._is_admitted:
             return
+        if self._pause is not None:
+            self._pause.cancel()
         if self._screening is not None:
             self._screening.cancel()
             self._is_calling = False
@@ -131,6 +159,9 @@ class Session(asyncio.BufferedProtocol):
     def shut_down(self) -> None:
         """End now when idle, else after the message under way."""
         self._perform(self._conversation.shut_down())
+        if self._pause is not None:
+            self._pause.cancel()
+            self._paused()
 
     def abort(self) -> None:
         """End now, whatever is under way."""
@@ -161,8 +192,9 @@ class Session(asyncio.BufferedProtocol):
             case Drain():
                 self._drain()
             case StartTls():
-                self._stop_reading()
-                self._handshake = self._loop.create_task(self._start_tls())
+                self._begin_tls()
+            case Pause(seconds):
+                self._pause = self._loop.call_later(seconds, self._paused)
             case Judge(recipient, size_bytes):
                 verdict = self._door.reception.recall(recipient, size_bytes=size_bytes)
                 if verdict is not None:
@@ -189,6 +221,11 @@ class Session(asyncio.BufferedProtocol):
         self._perform(self._conversation.resume(None))
         self._read_on()
 
+    def _paused(self) -> None:
+        self._pause = None
+        self._heard_at_s = self._loop.time()
+        self._drained()
+
     def _call(self, action: Blocking) -> None:
         self._is_calling = True
         call = self._door.executor.submit(self._intake.perform, action)
@@ -208,7 +245,7 @@ class Session(asyncio.BufferedProtocol):
         failure = asyncio.CancelledError() if done.cancelled() else done.exception()
         self._called(action, done.result() if failure is None else failure)
 
-    def _returned(self, action: Blocking, call: "Future[Verdict | None]") -> None:
+    def _returned(self, action: Blocking, call: "Future[Outcome]") -> None:
         failure = call.exception()
         self._called(action, call.result() if failure is None else failure)
 
@@ -221,7 +258,7 @@ class Session(asyncio.BufferedProtocol):
             self._discard()
             return
         self._heard_at_s = self._loop.time()
-        if isinstance(action, Accept) and not failed:
+        if isinstance(action, Accept | Submit) and not failed:
             self._mail_at_s = self._heard_at_s
         self._perform(self._conversation.resume(outcome))
         self._read_on()
@@ -229,6 +266,10 @@ class Session(asyncio.BufferedProtocol):
     def _discard(self) -> None:
         if self._intake.has_spool:
             self._door.executor.submit(self._intake.discard)
+
+    def _begin_tls(self) -> None:
+        self._stop_reading()
+        self._handshake = self._loop.create_task(self._start_tls())
 
     async def _start_tls(self) -> None:
         context = self._door.ssl_context
@@ -247,6 +288,8 @@ class Session(asyncio.BufferedProtocol):
             return
         self._transport, self._is_reading = secured, True
         self._perform(self._conversation.secured(f"{tls.version()} {cipher[0]}"))
+        if self._begins_with_tls:
+            self._greet()
         self._read_on()
 
     # Reading and time

@@ -1,9 +1,11 @@
 """One mail transaction (RFC 5321 section 3.3): what MAIL and RCPT have said so far."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from domain.addresses import EmailAddress
 from gateways.smtp.content import Content
+from gateways.smtp.dsn import DsnWishes
 from gateways.smtp.grammar import ArgumentInvalidError, parameters
 
 _MAX_SIZE_DIGITS = 20  # RFC 1870 section 3
@@ -21,11 +23,15 @@ class Transaction:
     body_type: str = "7BIT"
     smtputf8: bool = False
     size_bytes: int | None = None
+    ret: str | None = None
+    envid: str | None = None
     recipients: list[EmailAddress] = field(default_factory=list)
+    wishes: list[DsnWishes] = field(default_factory=list)
+    """What was said of each recipient, in their order."""
     content: Content | None = None
 
     @classmethod
-    def begin(cls, sender: str, given: str) -> "Transaction":
+    def begin(cls, sender: str, given: str) -> Self:
         """The transaction of `MAIL FROM:<sender> given` (RFC 1870, RFC 6152, RFC 6531).
 
         Raises: ArgumentInvalidError, ParameterUnknownError
@@ -34,6 +40,11 @@ class Transaction:
         for keyword, value in parameters(given).items():
             transaction._set(keyword, value)
         return transaction
+
+    def add(self, recipient: EmailAddress, wishes: DsnWishes) -> None:
+        """One more recipient was accepted."""
+        self.recipients.append(recipient)
+        self.wishes.append(wishes)
 
     def looping(self) -> set[EmailAddress]:
         """The recipients to whom the message was delivered before, by its own Delivered-To fields."""

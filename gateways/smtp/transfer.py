@@ -5,12 +5,11 @@ from typing import Protocol
 
 import msgspec
 
-from domain.addresses import EmailAddress
 from gateways.authentication.evidence import Evidence
 from gateways.envelope import Envelope, Recipient
 from gateways.screening import Arrival, Screening
 from gateways.smtp import replies
-from gateways.smtp.actions import Accept, Discard, Outcome, Screen, Write
+from gateways.smtp.actions import Accept, Discard, Outcome, Screen, Waiting, Write
 from gateways.smtp.client import Client
 from gateways.smtp.content import Content, DotStream
 from gateways.smtp.exchange import Exchange
@@ -115,7 +114,12 @@ class Transfer:
     def _end(self) -> None:
         self._content.finish()
         looping = self._transaction.looping()
-        taken = [recipient for recipient in self._transaction.recipients if recipient not in looping]
+        asked = zip(self._transaction.recipients, self._transaction.wishes, strict=True)
+        taken = [
+            Recipient(str(recipient), wishes.orcpt, wishes.notify)
+            for recipient, wishes in asked
+            if recipient not in looping
+        ]
         if looping and (self._is_smtp or not taken):
             self._content.refuse(replies.LOOP)
         if self._content.fault is not None:
@@ -141,7 +145,15 @@ class Transfer:
             self._accept(msgspec.structs.replace(envelope, screening=outcome))
 
     def _accept(self, envelope: Envelope) -> None:
-        self._exchange.wait(Accept(envelope, self._content.take()), lambda outcome: self._accepted(envelope, outcome))
+        action = self._acceptance(envelope, self._content.take())
+        self._exchange.wait(action, lambda outcome: self._accepted(envelope, outcome))
+
+    def _acceptance(self, envelope: Envelope, last: bytes) -> Waiting:
+        """What takes over responsibility for the message; `last` is what of its content is not spooled."""
+        return Accept(envelope, last)
+
+    def _reply_to_failure(self, failure: Outcome) -> bytes:
+        return replies.on_failure(failure)
 
     def _refuse(self, say: Callable[[bytes], None]) -> None:
         """End the transaction with the content's fault, after the spool is gone."""
@@ -158,7 +170,7 @@ class Transfer:
 
     def _accepted(self, envelope: Envelope, outcome: Outcome) -> None:
         failed = isinstance(outcome, BaseException)
-        self._answer(replies.on_failure(outcome) if failed else replies.accepted(envelope.acceptance_id))
+        self._answer(self._reply_to_failure(outcome) if failed else replies.accepted(envelope.acceptance_id))
         self._exchange.accepted_mails += not failed
         self._done(was_accepted=not failed)
 
@@ -175,18 +187,18 @@ class Transfer:
     def _is_smtp(self) -> bool:
         return self._exchange.host.dialect is Dialect.SMTP
 
-    def _envelope(self, recipients: list[EmailAddress]) -> Envelope:
+    def _envelope(self, recipients: list[Recipient]) -> Envelope:
         host, transaction = self._exchange.host, self._transaction
         return Envelope(
             acceptance_id=host.new_acceptance_id(),
             received_at=host.now_ms(),
             reverse_path=transaction.reverse_path,
-            recipients=tuple(Recipient(str(recipient)) for recipient in recipients),
+            recipients=tuple(recipients),
             body_type=transaction.body_type,
             smtputf8=transaction.smtputf8,
             requiretls=False,
-            ret=None,
-            envid=None,
+            ret=transaction.ret,
+            envid=transaction.envid,
             helo=self._client.helo,
             peer=self._client.address,
             protocol=self._client.protocol(host.dialect, smtputf8=transaction.smtputf8),
