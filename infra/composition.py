@@ -25,6 +25,7 @@ from infra.accounts.credentials import CredentialCheck
 from infra.accounts.failure_counts import PostgresBuckets
 from infra.accounts.hashing import PasswordHashing
 from infra.accounts.lookup import PostgresAccounts
+from infra.accounts.native_sign_in import PostgresNativeSignIn
 from infra.accounts.outages import Connect
 from infra.accounts.passwords import PostgresPasswords
 from infra.accounts.registration import PostgresRegistration
@@ -45,6 +46,7 @@ from infra.operator_errors import OperatorError, ServerAwayError
 from infra.postgres_queue import KIND, PostgresQueue
 from infra.readiness import Checks
 from infra.search_parts import SearchParts, search_parts
+from infra.serving.certificates import Certificate, certificate
 from infra.settings import Settings
 from infra.store.lanes import Lanes
 from infra.store.liveliness import RECONNECT_S, check_or_drain
@@ -312,6 +314,17 @@ class Parts:
         """The log, opened with the keys."""
         return StreamReader(self.recorder, self.keys)
 
+    # -- doors
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """What the mail doors show, where one is set.
+
+        Raises:
+            OperatorError: the files cannot be used.
+        """
+        return certificate(self.settings)
+
     # -- accounts
 
     @cached_property
@@ -365,10 +378,25 @@ class Parts:
         )
 
     @cached_property
+    def _native_throttle(self) -> SignInThrottle:
+        return SignInThrottle(self.failure_counts, "app password")
+
+    @cached_property
     def app_passwords(self) -> PostgresAppPasswords:
         """Passwords of native clients."""
-        throttle = SignInThrottle(self.failure_counts, "app password")
-        return PostgresAppPasswords(self.connect, self.credentials, throttle, self.lane)
+        return PostgresAppPasswords(self.connect, self.credentials, self._native_throttle, self.lane)
+
+    @cached_property
+    def native_sign_in(self) -> PostgresNativeSignIn:
+        """How native clients sign in."""
+        return PostgresNativeSignIn(
+            app_passwords=self.app_passwords,
+            credentials=self.credentials,
+            hashing=self.hashing,
+            throttle=self._native_throttle,
+            unfinished=self.unfinished,
+            sessions=self.sessions,
+        )
 
     @cached_property
     def administration(self) -> Administration:

@@ -149,15 +149,16 @@ class PostgresAppPasswords:
         name = canonical(address)
         with self._throttle.attempt(name or address, network_address):
             known = None if name is None else self._check.find(name)
-            app_password_id = None if known is None else self._matching(known.account_id, secret)
+            app_password_id = None if known is None else self.matching(known.account_id, secret)
             if known is None or app_password_id is None or known.state not in ("open", "suspended"):
                 raise CredentialsInvalidError("address and password do not belong together")
         if known.state == "suspended":
             raise AccountSuspendedError("the account is suspended")
-        self._record(known, app_password_id, client=said(client), address=said(network_address), protocol=protocol)
+        self.record(known, app_password_id, client=client, network_address=network_address, protocol=protocol)
         return Principal(known.account_id, known.mailbox_id, known.address, app_password_id, known.role)
 
-    def _matching(self, account_id: str, secret: str) -> str | None:
+    def matching(self, account_id: str, secret: str) -> str | None:
+        """The id of the account's app password that this is, noted as used; None where it is none of them."""
         now = self._clock_ms()
         with self._connect() as connection:
             rows = connection.execute(_HASHES, (account_id,)).fetchall()
@@ -168,15 +169,21 @@ class PostgresAppPasswords:
                     return str(app_password_id)
         return None
 
-    def _record(self, known: Credentials, app_password_id: str, *, client: str, address: str, protocol: str) -> None:
-        """`SignedIn` once a day for each place and client: the command id tells a repeat, so nothing more is kept."""
+    def record(
+        self, known: Credentials, signed_in_by: str, *, client: str, network_address: str, protocol: str
+    ) -> None:
+        """`SignedIn` once a day for each place and client: the command id tells a repeat, so nothing more is kept.
+
+        `signed_in_by` names the password: an id, or a word.
+        """
+        client, address = said(client), said(network_address)
         place = hashlib.sha256("\0".join((client, address, protocol)).encode()).hexdigest()[:16]
         self._appender.run(
             RecordSignIn(
                 mailbox_id=known.mailbox_id,
-                command_id=f"signin:{app_password_id}:{self._clock_ms() // DAY_MS}:{place}",
+                command_id=f"signin:{signed_in_by}:{self._clock_ms() // DAY_MS}:{place}",
                 who=Who(actor="owner", client=client, protocol=protocol, address=address),
-                session_id=app_password_id,
+                session_id=signed_in_by,
                 address=address,
                 client=client,
                 protocol=protocol,
