@@ -17,7 +17,8 @@ from infra.settings import Settings, load
 
 def serve(
     only: Annotated[
-        str, typer.Option(help="Roles between commas: http, smtp, lmtp, delivery, sender, timers, follower.")
+        str,
+        typer.Option(help="Roles between commas: http, smtp, lmtp, submission, delivery, sender, timers, follower."),
     ] = "",
     demo: Annotated[
         bool, typer.Option("--demo", help="On an empty data folder and loopback: make two demo accounts with mail.")
@@ -42,7 +43,12 @@ def serve(
     with_demo = demo and settings.http.is_loopback and _is_empty(settings)
     with tempfile.TemporaryDirectory(prefix="ledgermail-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # where the processes put what each of them measures
-        supervisor = Supervisor(groups, partial(say, settings.log), drain_s=settings.drain_seconds)
+        supervisor = Supervisor(
+            groups,
+            partial(say, settings.log),
+            drain_s=settings.drain_seconds,
+            has_certificate=settings.tls_cert is not None,
+        )
         code = supervisor.run(lambda addresses: _tell(addresses, with_demo=with_demo))
     if code:
         raise typer.Exit(code)
@@ -53,7 +59,13 @@ def _is_empty(settings: Settings) -> bool:
 
 
 def _tell(addresses: dict[str, str], *, with_demo: bool) -> None:
-    names = {"http": "page and API", "smtp": "SMTP", "lmtp": "LMTP", "operations": "operations"}
+    names = {
+        "http": "page and API",
+        "smtp": "SMTP",
+        "lmtp": "LMTP",
+        "submission": "submission",
+        "operations": "operations",
+    }
     lines = ["ledgermail serves."]
     for role, name in names.items():
         if address := addresses.get(role):

@@ -41,7 +41,8 @@ def main(roles: Sequence[str]) -> int:
     """Play the roles; the exit code."""
     stop = threading.Event()
     on_signals([signal.SIGTERM], stop.set)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="supervised", daemon=True).start()
     if PATIENT.issuperset(set(roles) - {OPERATIONS}):
         give_way()
@@ -54,6 +55,8 @@ def main(roles: Sequence[str]) -> int:
                 closing.callback(parts.tracing.close)
             if not _prepared(parts, stop):
                 return 0
+            if parts.certificate is not None:
+                on_signals([signal.SIGHUP], parts.certificate.read_again)
             collect_seldom()
             return _play(parts, roles, stop)
     except OperatorError as error:
@@ -91,7 +94,18 @@ def _prepared(parts: Parts, stop: threading.Event) -> bool:
 def _prepare(parts: Parts) -> None:
     """Make what the roles share in this one thread, as the composition asks."""
     parts.ensure_operator()
-    for name in ("keys", "blobs", "announcer", "lane", "recorder", "reader", "directory", "pool", "queue"):
+    for name in (
+        "keys",
+        "blobs",
+        "announcer",
+        "lane",
+        "recorder",
+        "reader",
+        "directory",
+        "pool",
+        "queue",
+        "certificate",
+    ):
         getattr(parts, name)
 
 
@@ -99,6 +113,8 @@ def _play(parts: Parts, roles: Sequence[str], stop: threading.Event) -> int:
     failures: list[BaseException] = []
     threads = [threading.Thread(target=_run_role, args=(name, parts, stop, failures), name=name) for name in roles]
     threads.append(threading.Thread(target=parts.look_after_database, args=(stop,), name="postgres"))
+    if parts.certificate is not None:
+        threads.append(threading.Thread(target=parts.certificate.look_after, args=(stop,), name="certificate"))
     for thread in threads:
         thread.start()
     for thread in threads:

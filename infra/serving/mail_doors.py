@@ -17,7 +17,6 @@ from gateways.smtp.server import SmtpServer
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.operator_errors import OperatorError
-from infra.serving.certificates import tls_context
 from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
 from infra.settings import Settings
@@ -43,10 +42,10 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         hostname=parts.settings.hostname,
         new_acceptance_id=lambda: new_id("a"),
         dialect=dialect,
-        limits=_limits(parts.settings),
+        limits=limits_of(parts.settings),
     )
     reception = DeliveryParts(parts).reception
-    context = tls_context(parts.settings)
+    context = None if parts.certificate is None else parts.certificate.context
     shared = None if parts.redis is None else parts.redis.connection_rate(dialect.value, host.limits)
     looks = _screener(parts.settings, dialect)
     wait_until_free(address, stop)
@@ -65,7 +64,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
             try:
                 await server.listen(address.host, address.port)
             except OSError as error:
-                raise OperatorError(f"cannot listen on {address} for {dialect.value}: {_reason(error)}") from error
+                raise cannot_listen(address, dialect.value, error) from error
             shown_host, shown_port = server.addresses[0]
             ready(f"{shown_host}:{shown_port}")
             await asyncio.get_running_loop().run_in_executor(None, stop.wait)
@@ -86,12 +85,14 @@ def _screener(settings: Settings, dialect: Dialect) -> Screener | None:
     return screener(settings)
 
 
-def _reason(error: OSError) -> str:
-    """Without the sentence that asyncio makes of it."""
-    return os.strerror(error.errno) if error.errno else str(error)
+def cannot_listen(address: ListenAddress, what_for: str, error: OSError) -> OperatorError:
+    """The reason, without the sentence that asyncio makes of it."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return OperatorError(f"cannot listen on {address} for {what_for}: {reason}")
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
+    """The bounds of one door."""
     return Limits(
         message_bytes=settings.max_message_bytes,
         recipients=settings.max_recipients,

@@ -29,10 +29,12 @@ class _Process:
         self._pause_s = FIRST_PAUSE_S
         self._started = 0.0
         self.start_at = 0.0
+        self.has_spoken = False
         self.running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._started = time.monotonic()
+        self.has_spoken = False
         # A session of its own: Ctrl-C reaches the supervisor alone, which ends the processes in order.
         self.running = subprocess.Popen(  # noqa: S603 - this interpreter, role names from a fixed list
             [sys.executable, "-m", "infra.serving.child", *self.roles],
@@ -47,6 +49,7 @@ class _Process:
     def _listen(self, running: "subprocess.Popen[bytes]") -> None:
         assert running.stdout is not None
         for line in running.stdout:
+            self.has_spoken = True
             self._on_said(json.loads(line))
 
     def died(self) -> None:
@@ -65,8 +68,17 @@ class _Process:
 class Supervisor:
     """Keeps the processes of the given roles alive until it is told to stop."""
 
-    def __init__(self, processes: Sequence[Sequence[str]], say: Callable[[str], None], *, drain_s: float = 0) -> None:
-        """`drain_s`: what the settings give the processes before they begin to stop."""
+    def __init__(
+        self,
+        processes: Sequence[Sequence[str]],
+        say: Callable[[str], None],
+        *,
+        drain_s: float = 0,
+        has_certificate: bool = False,
+    ) -> None:
+        """`drain_s`: what the settings give the processes before they begin to stop. Where there is a certificate they
+        read it again on SIGHUP; else that ends the supervisor, as it does any program."""
+        self._has_certificate = has_certificate
         self._say = say
         self._stop_s = STOP_S + drain_s
         self._ready: dict[str, str] = {}
@@ -79,6 +91,8 @@ class Supervisor:
     def run(self, on_ready: Callable[[dict[str, str]], None]) -> int:
         """Run until SIGTERM or SIGINT; `on_ready` is told once where each role listens. The exit code."""
         on_signals((signal.SIGTERM, signal.SIGINT), self._stop_signal)
+        if self._has_certificate:
+            on_signals([signal.SIGHUP], self._pass_on_hangup)
         for process in self._processes:
             process.start()
         told = False
@@ -100,6 +114,13 @@ class Supervisor:
         if self._stopping.is_set():
             self._kill()
         self._stopping.set()
+
+    def _pass_on_hangup(self) -> None:
+        """To the processes that listen: one that has said nothing yet would die of it, and reads the files anyway."""
+        for process in self._processes:
+            running = process.running
+            if running is not None and process.has_spoken:
+                running.send_signal(signal.SIGHUP)
 
     def _note(self, said: dict[str, str]) -> None:
         trouble = said.get("unmendable") or said.get("waiting")
