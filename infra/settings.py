@@ -63,6 +63,18 @@ class Settings:
     http: ListenAddress = _from("HTTP", read.listen_address, "127.0.0.1:8080", "Where HTTP listens, HOST:PORT.")
     smtp: ListenAddress = _from("SMTP", read.listen_address, "127.0.0.1:2525", "Where SMTP listens, HOST:PORT.")
     lmtp: ListenAddress = _from("LMTP", read.listen_address, "127.0.0.1:2424", "Where LMTP listens, HOST:PORT.")
+    submission: ListenAddress = _from(
+        "SUBMISSION",
+        read.listen_address,
+        "127.0.0.1:2587",
+        "Where people's own programs hand mail over, HOST:PORT; with STARTTLS where a certificate is set.",
+    )
+    submissions: ListenAddress = _from(
+        "SUBMISSIONS",
+        read.listen_address,
+        "127.0.0.1:2465",
+        "Where they do so by TLS from the first octet, HOST:PORT; only where a certificate is set.",
+    )
     operations: ListenAddress | None = _from(
         "OPERATIONS",
         read.listen_address,
@@ -297,10 +309,14 @@ class Settings:
         unset="an operator mailbox made at first start",
     )
     tls_cert: Path | None = _from(
-        "TLS_CERT", read.readable_file, None, "Certificate chain, PEM. Needs `LEDGERMAIL_TLS_KEY`.", unset="no STARTTLS"
+        "TLS_CERT",
+        read.readable_file,
+        None,
+        "Certificate chain, PEM; read again when it changes, and on SIGHUP. Needs `LEDGERMAIL_TLS_KEY`.",
+        unset="no TLS",
     )
     tls_key: Path | None = _from(
-        "TLS_KEY", read.readable_file, None, "Private key, PEM. Needs `LEDGERMAIL_TLS_CERT`.", unset="no STARTTLS"
+        "TLS_KEY", read.readable_file, None, "Private key, PEM. Needs `LEDGERMAIL_TLS_CERT`.", unset="no TLS"
     )
     dns: ListenAddress | None = _from(
         "DNS", read.resolver_address, None, "The DNS resolver to ask, ADDRESS:PORT.", unset="the system's"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 PROCESSES: tuple[tuple[str, ...], ...] = (
     ("http",),
-    ("smtp", "lmtp"),
+    ("smtp", "lmtp", "submission"),
     ("delivery", "sender", "timers"),
     ("follower",),
 )

@@ -18,6 +18,7 @@ _ROLES = {
     "http": "infra.serving.http_door:serve_http",
     "smtp": "infra.serving.mail_doors:serve_smtp",
     "lmtp": "infra.serving.mail_doors:serve_lmtp",
+    "submission": "infra.serving.submission_door:serve_submission",
     "delivery": "infra.serving.roles:deliver",
     "sender": "infra.serving.roles:send",
     "timers": "infra.serving.roles:keep_time",

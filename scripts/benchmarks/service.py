@@ -80,7 +80,7 @@ class Service:
 @contextmanager
 def service(stage: Stage, *, only: str = "", environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     """The service with all roles or some, and further settings; ended afterwards, whatever happens."""
-    ports = {name: _free_port() for name in ("HTTP", "SMTP", "LMTP")}
+    ports = {name: _free_port() for name in ("HTTP", "SMTP", "LMTP", "SUBMISSION", "SUBMISSIONS")}
     addresses = {f"LEDGERMAIL_{name}": f"127.0.0.1:{port}" for name, port in ports.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEDGERMAIL_")}
     log = stage.folder / "service.log"

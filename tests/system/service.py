@@ -69,11 +69,12 @@ class Service:
         python: str = sys.executable,
     ) -> None:
         self.data, self.log = data, log
-        self.http, self.smtp, self.lmtp = free_ports(3)
+        self.http, self.smtp, self.lmtp, self.submission, self.submissions = free_ports(5)
         self._program = [python, *PROGRAM]
         self._command = [*before, *self._program, "serve", *arguments]
         self._cwd = cwd
         ports = {"HTTP": self.http, "SMTP": self.smtp, "LMTP": self.lmtp}
+        ports |= {"SUBMISSION": self.submission, "SUBMISSIONS": self.submissions}
         own = {"LEDGERMAIL_DATA": str(data)} | {f"LEDGERMAIL_{k}": f"127.0.0.1:{v}" for k, v in ports.items()}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LEDGERMAIL_")}
         self.environment = inherited | ROOMY | own | dict(settings or {})
