@@ -12,7 +12,8 @@ collected fails with ForeignKeyViolation, whereupon the caller begins again. Row
 names, and a hold's lock does not wait for a touch's, so neither can deadlock. Isolation is READ COMMITTED.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from psycopg import Connection, Cursor
@@ -90,3 +91,15 @@ def _column(cur: Session, query: str, key: str) -> list[str]:
     connection = cur.connection if isinstance(cur, Cursor) else cur
     with connection.cursor(row_factory=scalar_row) as cursor:
         return list(cursor.execute(query.encode(), (key,)))
+
+
+def toucher(
+    connect: Callable[[], AbstractContextManager[Connection[Any]]],
+) -> Callable[[Mapping[str, int]], None]:
+    """Touches objects that are about to be put, and commits."""
+
+    def touched(sizes: Mapping[str, int]) -> None:
+        with connect() as connection, connection.transaction():
+            touch(connection, sizes)
+
+    return touched

@@ -1,6 +1,6 @@
 """What stands behind HTTP in an installation: the adapters of its ports, wired."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -14,9 +14,9 @@ from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mail_objects import read_mail
 from gateways.web.routes import page_routes
-from infra import blob_references
 from infra.accounts.ended_sessions import CHANNEL as ENDED
 from infra.accounts.endings import Endings
+from infra.blob_references import toucher
 from infra.caches.views import Views, with_cache
 from infra.composition import Parts
 from infra.contacts_view import StoredSuggestions
@@ -24,7 +24,6 @@ from infra.extracts import Extracts
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.local_wakes import LocalListener
-from infra.postgres_queue import Connect
 from infra.serving.checks import add_checks, gauges_of
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
@@ -131,16 +130,6 @@ def _values(settings: Settings, secret: bytes) -> HttpSettings:
         account_requests_per_s=settings.account_requests_per_second,
         address_requests_per_s=settings.address_requests_per_second,
     )
-
-
-def toucher(connect: Connect) -> Callable[[Mapping[str, int]], None]:
-    """Touches objects that are about to be put, and commits."""
-
-    def touch(sizes: Mapping[str, int]) -> None:
-        with connect() as connection, connection.transaction():
-            blob_references.touch(connection, sizes)
-
-    return touch
 
 
 def _app(route: object) -> AsgiApp:

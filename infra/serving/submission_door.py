@@ -17,9 +17,9 @@ from gateways.submission.intake import SubmissionIntake
 from gateways.submission.server import SubmissionServer
 from gateways.submission.sign_in import MAX_LINE_OCTETS
 from gateways.submission.tarpit import Tarpit
+from infra.blob_references import toucher
 from infra.composition import Parts
 from infra.delivery_parts import OUTAGES, DeliveryParts
-from infra.http_parts import toucher
 from infra.serving.listening import wait_until_free
 from infra.serving.mail_doors import DRAIN_S, THREADS, cannot_listen, limits_of
 from infra.serving.roles import Ready

@@ -67,7 +67,9 @@ def test_the_sender_is_an_address_of_ones_own_or_nobody(handing, sender):
     assert handing().signed_in().codes(f"MAIL FROM:<{sender}>\r\n") == ["250 2.1.0"]
 
 
-@pytest.mark.parametrize("sender", ["bob@example.test", "ann@elsewhere.example", "ann@[192.0.2.1]", "annn@example.test"])
+@pytest.mark.parametrize(
+    "sender", ["bob@example.test", "ann@elsewhere.example", "ann@[192.0.2.1]", "annn@example.test"]
+)
 def test_nobody_elses_address_is_taken_for_the_sender(handing, sender):
     talk = handing().signed_in()
     assert talk.codes(f"MAIL FROM:<{sender}>\r\nRCPT TO:<bob@example.test>\r\n") == ["550 5.7.1", "503 5.5.1"]

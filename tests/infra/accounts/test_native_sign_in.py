@@ -1,0 +1,68 @@
+"""Native clients sign in with an app password, the account's own, or a session's token; wrong ones are counted once."""
+
+import pytest
+
+from gateways.accounts import AccountSuspendedError, CredentialsInvalidError, Principal, SignInThrottledError
+from tests.infra.accounts.given_accounts import PASSWORD, GivenAccounts
+
+
+def sign_in(accounts: GivenAccounts, address: str, secret: str, *, network: str = "192.0.2.60") -> Principal:
+    return accounts.native_sign_in.with_password(
+        address, secret, client="a phone", network_address=network, protocol="submission"
+    )
+
+
+def test_both_kinds_of_password_open_the_account_and_are_recorded_once_a_day(accounts: GivenAccounts) -> None:
+    account = accounts.given("native@example.test")
+    made = accounts.app_passwords.add(account.account_id, "phone")
+    for secret, by in ((PASSWORD, "password"), (made.secret, made.app_password.app_password_id)):
+        for _again in range(2):
+            principal = sign_in(accounts, "Native@example.test", secret)
+            assert principal == Principal(account.account_id, account.mailbox_id, "native@example.test", by, "user")
+    events = [one.event for one in accounts.events(account.mailbox_id) if one.topic == "SignedIn"]
+    assert [(event.session_id, event.protocol) for event in events] == [
+        ("password", "submission"),
+        (made.app_password.app_password_id, "submission"),
+    ]
+
+
+def test_the_accounts_own_password_never_counts_as_a_failure(accounts: GivenAccounts) -> None:
+    accounts.given("often@example.test")
+    for _again in range(15):
+        assert sign_in(accounts, "often@example.test", PASSWORD).address == "often@example.test"
+
+
+def test_wrong_ones_are_throttled_and_keep_nobody_from_the_webmail(accounts: GivenAccounts) -> None:
+    accounts.given("guessed@example.test")
+    for _again in range(10):
+        with pytest.raises(CredentialsInvalidError):
+            sign_in(accounts, "guessed@example.test", "wrong", network="192.0.2.61")
+    with pytest.raises(SignInThrottledError):
+        sign_in(accounts, "guessed@example.test", PASSWORD, network="192.0.2.62")
+    assert accounts.sign_in("guessed@example.test").token
+
+
+@pytest.mark.parametrize("name", ["nobody@example.test", "no address", ""])
+def test_nobodys_name_is_refused_like_a_wrong_password(accounts: GivenAccounts, name: str) -> None:
+    with pytest.raises(CredentialsInvalidError):
+        sign_in(accounts, name, PASSWORD, network="192.0.2.63")
+
+
+def test_who_is_suspended_hears_so_with_the_right_password_alone(accounts: GivenAccounts) -> None:
+    account = accounts.given("halted@example.test")
+    accounts.administration.suspend(account)
+    with pytest.raises(CredentialsInvalidError):
+        sign_in(accounts, "halted@example.test", "wrong")
+    with pytest.raises(AccountSuspendedError):
+        sign_in(accounts, "halted@example.test", PASSWORD)
+
+
+def test_a_sessions_token_speaks_for_its_account_until_it_ends(accounts: GivenAccounts) -> None:
+    account = accounts.given("bearer@example.test")
+    signed_in = accounts.sign_in("bearer@example.test")
+    by_token = accounts.native_sign_in.with_token
+    principal = by_token(signed_in.token, network_address="192.0.2.64", protocol="submission")
+    assert (principal.mailbox_id, principal.session_id) == (account.mailbox_id, signed_in.session_id)
+    accounts.sessions.end_session(account.account_id, signed_in.session_id)
+    with pytest.raises(CredentialsInvalidError):
+        by_token(signed_in.token, network_address="192.0.2.64", protocol="submission")
