@@ -1,9 +1,10 @@
 """One connection on the event loop: a conversation, its socket, its clock and its calls of the reception."""
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import Executor, Future
 from ssl import SSLContext, SSLError
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from domain.commands import Refusal
 from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError
@@ -105,7 +106,7 @@ class Session(asyncio.BufferedProtocol):
             self._transport.write(replies.closing(host.hostname, replies.TOO_MANY_CONNECTIONS))
             self._transport.close()
         elif self._begins_with_tls:
-            self._begin_tls()
+            self._timer = self._loop.call_later(_HANDSHAKE_TIMEOUT_S, self.abort)
         elif host.limits.greeting_delay_s > 0:
             self._timer = self._loop.call_later(host.limits.greeting_delay_s, self._greet)
         else:
@@ -116,6 +117,9 @@ class Session(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self._is_admitted:
+            return
+        if self._begins_with_tls and self._handshake is None:
+            self._begin_tls(bytes(self._door.read_buffer[:nbytes]))
             return
         if self._conversation.is_waiting:
             self._stop_reading()
@@ -267,17 +271,20 @@ class Session(asyncio.BufferedProtocol):
         if self._intake.has_spool:
             self._door.executor.submit(self._intake.discard)
 
-    def _begin_tls(self) -> None:
+    def _begin_tls(self, first: bytes = b"") -> None:
+        """`first` are the octets of the handshake that were read already: a transport that has just been made reads
+        before anybody can tell it not to."""
         self._stop_reading()
-        self._handshake = self._loop.create_task(self._start_tls())
+        self._handshake = self._loop.create_task(self._start_tls(first))
 
-    async def _start_tls(self) -> None:
+    async def _start_tls(self, first: bytes) -> None:
         context = self._door.ssl_context
-        assert context is not None, "STARTTLS is only offered with a context"
+        assert context is not None, "TLS is only offered with a context"
+        starting = self._loop.start_tls(
+            self._transport, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_S
+        )
         try:
-            secured = await self._loop.start_tls(
-                self._transport, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_S
-            )
+            secured = await (_after(first, self._transport, starting) if first else starting)
         except (SSLError, OSError):  # the client will not, or cannot; RFC 3207 section 4.1 leaves nothing to say
             secured = None
         tls = secured.get_extra_info("ssl_object") if secured is not None else None
@@ -286,6 +293,8 @@ class Session(asyncio.BufferedProtocol):
             self._transport.abort()
             self.connection_lost(None)  # a handshake cut short tells only its waiter
             return
+        if self._begins_with_tls and self._timer is not None:
+            self._timer.cancel()
         self._transport, self._is_reading = secured, True
         self._perform(self._conversation.secured(f"{tls.version()} {cipher[0]}"))
         if self._begins_with_tls:
@@ -319,3 +328,23 @@ class Session(asyncio.BufferedProtocol):
             self._timer = self._loop.call_later(_LINGER_S, self.abort)
             return
         self._timer = self._loop.call_later(max(left_s, 1.0), self._look_at_clock)
+
+
+async def _after(
+    first: bytes, transport: asyncio.Transport, starting: Coroutine[Any, Any, asyncio.Transport | None]
+) -> asyncio.Transport | None:
+    """What `starting`, a handshake on the transport, comes to when these octets come before what is yet to be read."""
+    handshake = asyncio.ensure_future(starting)
+    try:
+        for _step in ("the handshake takes the transport over", "and is told that it stands"):
+            await asyncio.sleep(0)
+        protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
+        while first:
+            buffer = memoryview(protocol.get_buffer(len(first))).cast("B")
+            count = min(len(buffer), len(first))
+            buffer[:count] = first[:count]
+            protocol.buffer_updated(count)
+            first = first[count:]
+        return await handshake
+    finally:
+        handshake.cancel()

@@ -210,7 +210,7 @@ def test_without_a_certificate_there_is_no_second_door_and_the_start_says_so() -
         person = Person(service.url, ANN)
         with smtplib.SMTP("127.0.0.1", service.submission, timeout=60) as client:
             assert client.login(ANN, PASSWORD)[0] == 235
-            client.sendmail(ANN, [BOB], letter("loopback"))
+            client.sendmail(ANN, [ANN], letter("loopback"))
         assert [one["subject"] for one in person.messages("SENT")] == ["loopback"]
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", service.submissions), 10)

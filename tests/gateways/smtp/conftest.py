@@ -1,11 +1,9 @@
 """A small real reception that keeps its mail in a folder, and a driver that does a conversation's actions at once."""
 
-import asyncio
 import contextlib
 import hashlib
 import itertools
 import os
-import ssl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import uvloop
 
 from domain.addresses import BARE_POSTMASTER, EmailAddress
 from gateways.envelope import Envelope
@@ -25,7 +22,6 @@ from gateways.smtp.host import Dialect, Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.limits import Limits
 from gateways.smtp.server import SmtpServer
-from tests.certificates import self_signed
 from tests.gateways.smtp.running_server import RunningServer
 
 VERDICTS = {
@@ -229,11 +225,6 @@ def reception_of():
     return begin
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def new_loop(request):
-    return request.param
-
-
 @pytest.fixture
 def serve(reception, smtp_host, new_loop):
     """A running server: `serve(Dialect.LMTP, ssl_context=…, recipients=…)`."""
@@ -252,21 +243,3 @@ def serve(reception, smtp_host, new_loop):
             return running
 
         yield begin
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate for 127.0.0.1: the files of certificate and key."""
-    return self_signed(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def server_tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
-
-
-@pytest.fixture
-def client_tls(certificate):
-    return ssl.create_default_context(cafile=str(certificate[0]))

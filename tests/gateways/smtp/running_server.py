@@ -8,12 +8,13 @@ import threading
 class RunningServer:
     """A server on a loop of its own thread; `port` is where it listens."""
 
-    def __init__(self, server_of, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server_of, loop: asyncio.AbstractEventLoop, *, begins_with_tls: bool = False) -> None:
         self.loop = loop
         self._thread = threading.Thread(target=loop.run_forever)
         self._thread.start()
         self.server = self.do(server_of())
-        self.do(self.server.listen("127.0.0.1", 0))
+        listen = self.server.listen_with_tls if begins_with_tls else self.server.listen
+        self.do(listen("127.0.0.1", 0))
         [(self.address, self.port)] = self.server.addresses
 
     def do(self, coroutine):

@@ -1,7 +1,12 @@
 """A small real house to hand mail over in: who lives there, what was handed over, and a driver of conversations."""
 
+import contextlib
+import functools
+import itertools
+import ssl
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,8 +20,10 @@ from gateways.smtp.client import Client
 from gateways.submission.conversation import SubmissionConversation
 from gateways.submission.handover import is_own
 from gateways.submission.intake import SubmissionIntake
+from gateways.submission.server import SubmissionServer
 from gateways.submission.tarpit import Tarpit
 from tests.gateways.smtp.conftest import FolderReception, FolderSpool, Talk, make_host
+from tests.gateways.smtp.running_server import RunningServer
 
 ANN = Principal("a1", MailboxId("b1"), "ann@example.test", "p1", "user")
 SECRET, TOKEN = "seven green herons", "lm_token"
@@ -130,6 +137,36 @@ def reception(tmp_path: Any) -> FolderReception:
     folder = tmp_path / "mail"
     folder.mkdir()
     return FolderReception(folder)
+
+
+@pytest.fixture
+def submission(reception: FolderReception, house: House, server_tls: ssl.SSLContext, new_loop: Any) -> Iterator[Any]:
+    """A running server: `submission(begins_with_tls=True, introductions=…, tarpit=…)`."""
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(4))
+        numbers = itertools.count()
+
+        def intake() -> SubmissionIntake:
+            new_mail = functools.partial(HeldMail, reception, reception.folder / f"{next(numbers)}.part")
+            return SubmissionIntake(reception, handover=house, sign_in=house, new_mail=new_mail)
+
+        def begin(*, begins_with_tls: bool = False, tarpit: Tarpit | None = None, **options: Any) -> RunningServer:
+            async def make() -> SubmissionServer:
+                return SubmissionServer(
+                    make_host(),
+                    reception=reception,
+                    executor=pool,
+                    ssl_context=server_tls,
+                    intakes=intake,
+                    tarpit=tarpit or Tarpit(),
+                    **options,
+                )
+
+            running = RunningServer(make, new_loop(), begins_with_tls=begins_with_tls)
+            stack.callback(running.end)
+            return running
+
+        yield begin
 
 
 @pytest.fixture
