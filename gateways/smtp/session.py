@@ -7,6 +7,7 @@ from ssl import SSLContext, SSLError
 from typing import Any, Protocol, cast
 
 from domain.commands import Refusal
+from gateways.accounts import AccountsUnavailableError
 from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError
 from gateways.screening import Screener, Screening
 from gateways.smtp import replies
@@ -33,7 +34,13 @@ from gateways.smtp.intake import Intake
 
 _HANDSHAKE_TIMEOUT_S = 60.0
 _LINGER_S = 10.0
-_EXPECTED_FAILURES = (StorageFullError, TemporarilyUnavailableError, Refusal, asyncio.CancelledError)
+_EXPECTED_FAILURES = (
+    StorageFullError,
+    TemporarilyUnavailableError,
+    AccountsUnavailableError,
+    Refusal,
+    asyncio.CancelledError,
+)
 
 
 class Door(Protocol):

@@ -1,21 +1,21 @@
 """A message is handed over: looked at, completed, stored, and queued for sending in one append."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.decisions import SubmitWritten
 from domain.events import SubmissionRecipient, Who
-from domain.ids import new_id
+from domain.ids import MailboxId, new_id
 from domain.sent_copies import copy_id
 from domain.threading import ref
-from gateways.accounts import Principal
+from gateways.accounts import AccountSuspendedError, Principal
 from gateways.appending import Appender
 from gateways.blobs import Blobs, mail_blob_name
 from gateways.described_mail import Touch, stored_mail
 from gateways.directory import Directory
 from gateways.envelope import Envelope, Recipient
-from gateways.mime.header_fields import Fields, body_offset, fields_of
+from gateways.mime.header_fields import MAX_FIELDS, Fields, body_offset, fields_of
 from gateways.mime.parse import parse
 from gateways.mime.structure import MAX_HEADER_BYTES
 from gateways.submission.authors import require_own_author
@@ -41,7 +41,10 @@ class Handing(Protocol):
 
 
 class Handover:
-    """The port `Handing`. The limits are messages in any minute and any day."""
+    """The port `Handing`. The limits are messages in any minute and any day.
+
+    `is_open` says whether the owner of a mailbox is still let in: a connection may outlive that.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Handover:
         blobs: Blobs,
         directory: Directory,
         touch: Touch,
+        is_open: Callable[[MailboxId], bool],
         per_minute: int,
         per_day: int,
     ) -> None:
@@ -57,6 +61,7 @@ class Handover:
         self._blobs = blobs
         self._directory = directory
         self._touch = touch
+        self._is_open = is_open
         self._per_minute = per_minute
         self._per_day = per_day
 
@@ -69,6 +74,8 @@ class Handover:
 
     def submit(self, principal: Principal, envelope: Envelope, raw: bytes, *, send_at_ms: int) -> None:
         """See `Handing.submit`."""
+        if not self._is_open(principal.mailbox_id):
+            raise AccountSuspendedError("the account is suspended")
         fields = _fields(raw)
         require_own_author(fields, lambda address: self.owns(principal, address))
         whole = completed(raw, fields, envelope, send_at_ms=send_at_ms)
@@ -109,7 +116,10 @@ def _fields(raw: bytes) -> Fields:
     body_start = body_offset(raw, 0, len(raw))
     if body_start > MAX_HEADER_BYTES:
         raise SubmissionRefusedError(HEADER_TOO_LARGE)
-    return fields_of(raw, 0, body_start)
+    fields = fields_of(raw, 0, body_start)
+    if sum(map(len, fields.values())) >= MAX_FIELDS:
+        raise SubmissionRefusedError(HEADER_TOO_LARGE)
+    return fields
 
 
 def _object_id(principal: Principal, envelope: Envelope, message_id: str | None) -> str:

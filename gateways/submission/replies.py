@@ -1,5 +1,6 @@
 """The replies of submission beside those of reception (RFC 4954 section 6), and which refusal becomes which."""
 
+from domain.commands import Refusal
 from domain.refusals import DomainRefusal
 from gateways.accounts import AccountSuspendedError, CredentialsInvalidError
 from gateways.smtp import replies
@@ -30,11 +31,12 @@ _REFUSALS = {
     "recipients_invalid": b"550 5.5.3 The message has no recipients, or too many\r\n",
     "sending_blocked": b"550 5.7.1 Sending from this account is blocked\r\n",
     "mailbox_full": b"452 4.2.2 Your mailbox is full: there is no room for the copy in SENT\r\n",
+    "account_suspended": ACCOUNT_SUSPENDED,
     "mailbox_unknown": b"550 5.2.1 The account is closed\r\n",
 }
 
 
-class SubmissionRefusedError(Exception):
+class SubmissionRefusedError(Refusal):
     """The message is not taken; `reply` says why."""
 
     def __init__(self, reply: bytes) -> None:

@@ -39,6 +39,8 @@ def serve_submission(parts: Parts, stop: threading.Event, ready: Ready) -> None:
     plain, with_tls = settings.submission, settings.submissions
     intakes = _Intakes(parts)
     wait_until_free(plain, stop)
+    if certificate is not None:
+        wait_until_free(with_tls, stop)
 
     async def serve() -> None:
         with ThreadPoolExecutor(THREADS, thread_name_prefix=DOOR) as executor:
@@ -89,6 +91,7 @@ class _Intakes:
                 blobs=parts.blobs,
                 directory=parts.directory,
                 touch=toucher(parts.connect),
+                is_open=parts.accounts.is_open,
                 per_minute=settings.messages_per_minute,
                 per_day=settings.messages_per_day,
             )

@@ -14,7 +14,7 @@ from domain.events import SubmissionQueued
 from domain.ids import MailboxId, new_id
 from domain.refusals import MailboxFullError, RateLimitedError, SendingBlockedError
 from domain.times import DAY_MS
-from gateways.accounts import Principal
+from gateways.accounts import AccountSuspendedError, Principal
 from gateways.envelope import Envelope, Recipient
 from gateways.mail_objects import read_mail
 from gateways.submission.handover import Handover
@@ -43,6 +43,7 @@ class Author:
             blobs=parts.blobs,
             directory=parts.directory,
             touch=toucher(parts.connect),
+            is_open=parts.accounts.is_open,
             per_minute=per_minute,
             per_day=1000,
         )
@@ -189,6 +190,7 @@ def test_an_address_given_twice_is_sent_to_once(parts: GivenAccounts) -> None:
         b"From: " + b", ".join([b"judged@example.test"] * 11) + b"\r\n",
         b"From: judged@example.test" + b" " * 9000 + b"\r\n",
         b"X: " + b"x" * 2**20 + b"\r\nFrom: judged@example.test\r\n",
+        b"From: judged@example.test\r\n" + b"X:\r\n" * 10_000 + b"From: bob@example.test\r\n",
         b"",
     ],
 )
@@ -221,6 +223,16 @@ def test_the_rate_is_the_mailboxes_and_a_repeat_costs_nothing(parts: GivenAccoun
     with pytest.raises(RateLimitedError):
         author.hand_over(author.mail("m3"))
     assert (len(author.sent()), len(author.queued())) == (2, 2)
+
+
+def test_who_is_suspended_meanwhile_sends_nothing_more(parts: GivenAccounts) -> None:
+    author = Author(parts, "suspended")
+    account = parts.accounts.find(author.principal.account_id)
+    assert account is not None
+    parts.administration.suspend(account)
+    with pytest.raises(AccountSuspendedError):
+        author.hand_over(author.mail())
+    assert author.sent() == []
 
 
 def test_who_may_not_send_or_has_no_room_hears_so_and_nothing_is_kept(parts: GivenAccounts) -> None:

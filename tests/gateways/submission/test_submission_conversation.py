@@ -3,6 +3,7 @@
 import pytest
 
 from domain.refusals import MailboxFullError, RateLimitedError, RecipientsInvalidError, SendingBlockedError
+from gateways.accounts import AccountSuspendedError
 from gateways.reception import StorageFullError
 from gateways.submission.replies import AUTHOR_NOT_OWN, SubmissionRefusedError
 from tests.gateways.submission.conftest import ANN
@@ -182,6 +183,7 @@ def test_no_message_is_held_for_longer_than_was_said(handing, hold):
         (RateLimitedError(17), "450 4.7.1 Too many messages, again in 17 s"),
         (SendingBlockedError("blocked"), "550 5.7.1 Sending from this account is blocked"),
         (MailboxFullError("full"), "452 4.2.2 Your mailbox is full: there is no room for the copy in SENT"),
+        (AccountSuspendedError("suspended"), "525 5.7.13 The account is suspended"),
         (RecipientsInvalidError("none"), "550 5.5.3 The message has no recipients, or too many"),
         (SubmissionRefusedError(AUTHOR_NOT_OWN), AUTHOR_NOT_OWN.decode().strip()),
         (StorageFullError(), "452 4.3.1 No room at present, try again later"),
