@@ -369,7 +369,7 @@ async def _after(
         for _step in ("the handshake takes the transport over", "and is told that it stands"):
             await asyncio.sleep(0)
         protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
-        while first:
+        while first and not handshake.done():
             buffer = memoryview(protocol.get_buffer(len(first))).cast("B")
             count = min(len(buffer), len(first))
             buffer[:count] = first[:count]

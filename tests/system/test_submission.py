@@ -5,6 +5,7 @@ import signal
 import smtplib
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.certificates import self_signed
-from tests.conftest import temporary_data_folder
+from tests.conftest import SWAKS, temporary_data_folder
 from tests.system.http_crowd import PASSWORD, Person
 from tests.system.service import Service, installation, until
 
@@ -124,6 +125,22 @@ def test_each_mechanism_signs_in_behind_tls_from_the_first_octet(house: House) -
             client.sendmail(ANN, [BOB], letter(f"by-{mechanism}"))
         until(lambda subject=f"by-{mechanism}": house.arrived(house.bob, subject), within_s=60)
         assert len(house.sent(f"by-{mechanism}")) == 1
+
+
+@pytest.mark.swaks
+@pytest.mark.parametrize("way", ["--tls", "--tls-on-connect"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_swaks_hands_a_mail_over(house: House, way: str, mechanism: str) -> None:
+    port = house.service.submission if way == "--tls" else house.service.submissions
+    subject = f"swaks{way}-{mechanism}"
+    who = ("--auth", mechanism, "--auth-user", ANN, "--from", ANN, "--to", BOB)
+    what = ("--header", f"Subject: {subject}", "--ehlo", "laptop.test", "--pipeline")
+    command = [str(SWAKS), "--server", "127.0.0.1", "--port", str(port), way, *who, *what, "--auth-password"]
+    for password, code in (("wrong", 28), (PASSWORD, 0)):
+        ended = subprocess.run([*command, password], capture_output=True, text=True, timeout=120, check=False)
+        assert ended.returncode == code, ended.stdout + ended.stderr
+    until(lambda: house.arrived(house.bob, subject), within_s=60)
+    assert len(house.sent(subject)) == 1
 
 
 def test_who_misses_the_answer_and_sends_again_sends_once(house: House) -> None:

@@ -3,6 +3,8 @@
 import pytest
 
 from gateways.accounts import AccountSuspendedError, CredentialsInvalidError, Principal, SignInThrottledError
+from gateways.http.metrics import SIGN_INS_REFUSED
+from infra.trail.submission import ToldSignIn
 from tests.infra.accounts.given_accounts import PASSWORD, GivenAccounts
 
 
@@ -66,3 +68,20 @@ def test_a_sessions_token_speaks_for_its_account_until_it_ends(accounts: GivenAc
     accounts.sessions.end_session(account.account_id, signed_in.session_id)
     with pytest.raises(CredentialsInvalidError):
         by_token(signed_in.token, network_address="192.0.2.64", protocol="submission")
+
+
+def test_what_is_refused_is_counted_and_told_without_naming_anybody(
+    accounts: GivenAccounts, caplog: pytest.LogCaptureFixture
+) -> None:
+    told, counter = ToldSignIn(accounts.native_sign_in), SIGN_INS_REFUSED.labels("submission")
+    accounts.given("counted@example.test")
+    before = counter._value.get()
+    place = {"network_address": "192.0.2.65", "protocol": "submission"}
+    with pytest.raises(CredentialsInvalidError):
+        told.with_password("counted@example.test", "wrong", client="a phone", **place)
+    with pytest.raises(CredentialsInvalidError):
+        told.with_token("lm_wrong", **place)
+    assert counter._value.get() == before + 2
+    said = [str(vars(record)) for record in caplog.records if record.getMessage() == "sign-in refused"]
+    assert len(said) == 2
+    assert all("192.0.2.65" in one and "counted" not in one and "wrong" not in one for one in said)
