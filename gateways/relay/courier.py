@@ -129,6 +129,12 @@ class Courier:
         if session is not None:
             await session.quit()
 
+    def drop(self) -> None:
+        """End the connection without a word."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
     async def _travel(self, trip: Trip) -> None:
         began = asyncio.get_running_loop().time()
         tried: set[str] = set()
