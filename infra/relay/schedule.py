@@ -223,7 +223,8 @@ class PostgresSchedule:
                 picked = [domain for (domain,) in connection.execute(_PICK, place)]
                 rows = connection.execute(_LEASE, place | {"picked": picked}).fetchall() if picked else []
                 _refresh(connection, picked, now)
-                _clear(connection, picked)
+                if empty := set(picked) - {row[0] for row in rows}:
+                    _clear(connection, empty)
         return [due_of(*row) for row in rows]
 
     def done(self, finished: Sequence[DueMail]) -> None:
