@@ -1,12 +1,12 @@
 """A post office with a relay, and around it a world on loopback: a DNS and other hosts' SMTP servers."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import uvloop
 from psycopg import InterfaceError, OperationalError
 
 from domain.decisions import SubmitNew
@@ -133,7 +133,7 @@ class RelayWorld:
 
     def run(self, *, until_none: bool = True) -> int:
         """A relay of its own takes what is due, to its end; how many mails that were."""
-        return asyncio.run(self.run_async(until_none=until_none))
+        return uvloop.run(self.run_async(until_none=until_none))
 
     async def run_async(self, *, until_none: bool = True) -> int:
         name = new_id("r")

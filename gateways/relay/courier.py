@@ -61,7 +61,7 @@ class Trip:
     parcel: Parcel
     letter: Letter
     on_final: Callable[[Sequence[Outcome]], None]
-    """Told, once each, of recipients that are relayed or have bounced."""
+    """Told, once each, of recipients that are relayed or have bounced while others are still pending."""
     pending: set[int]
     told: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -82,8 +82,15 @@ class Trip:
         for place in places:
             self.outcomes[place] = Outcome(place, status, reply)
 
+    @property
+    def untold(self) -> tuple[Outcome, ...]:
+        """What the attempt came to for those of whom nothing was told on the way."""
+        return tuple(one for one in self.outcomes.values() if one.recipient not in self.told)
+
     def tell(self) -> None:
-        """Say of whom the last word is spoken since the last time."""
+        """Say of whom the last word is spoken since the last time; the last of all are the attempt's own to tell."""
+        if not self.pending:
+            return
         final = [one for one in self.outcomes.values() if one.status != "deferred" and one.recipient not in self.told]
         self.told.update(one.recipient for one in final)
         if final:
@@ -121,6 +128,12 @@ class Courier:
         session, self._session = self._session, None
         if session is not None:
             await session.quit()
+
+    def drop(self) -> None:
+        """End the connection without a word."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     async def _travel(self, trip: Trip) -> None:
         began = asyncio.get_running_loop().time()

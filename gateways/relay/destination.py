@@ -92,7 +92,8 @@ class Destination:
         self._connect_more()
 
     async def cancel(self) -> None:
-        """Break everything off."""
+        """Break everything off; what waits is begun by nobody."""
+        self._parcels.clear()
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -104,8 +105,10 @@ class Destination:
                 while (parcel := await self._next(courier)) is not None:
                     await self._one(courier, parcel)
                     self._idle += 1
-        finally:
-            await courier.part()
+        except BaseException:
+            courier.drop()
+            raise
+        await courier.part()
 
     async def _next(self, courier: Courier) -> Parcel | None:
         """The next mail; none where there is no more, or one connection too many."""

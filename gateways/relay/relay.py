@@ -219,8 +219,7 @@ class Relay:
             return None
         if trip.in_doubt:
             self._heard.in_doubt(trip.in_doubt)
-        deferred = tuple(one for one in trip.outcomes.values() if one.status == "deferred")
-        self._settler.settle(Tried(parcel=parcel, outcomes=deferred, is_over=True))
+        self._settler.settle(Tried(parcel=parcel, outcomes=trip.untold, is_over=True))
         return trip
 
     def _tried(self, parcel: Parcel, final: Sequence[Outcome]) -> None:

@@ -70,20 +70,23 @@ class Settlement:
             Settled(due=one.parcel.due, outcomes=one.outcomes, due_again_at=one.due_again_at if one.is_over else None)
             for one in final
         ]
-        for ended in self._schedule.settle(settled):
-            self.end(ended, parcels[ended.key])
+        ended = self._schedule.settle(settled)
+        for end in ended:
+            self._tell_of_end(end, parcels[end.key])
+        self._schedule.forget([end.key for end in ended])
         for one in final:
             self._tell_of_delay(one, now)
         self._outgoing.done([one.parcel.due for one in final if one.is_over])
         return final
 
-    def end(self, ended: Ended, parcel: Parcel) -> None:
-        """Tell the sender of all that failed, once, and keep nothing more. Safe to repeat."""
+    def _tell_of_end(self, ended: Ended, parcel: Parcel) -> None:
+        """The sender hears of all that failed, once, however often it is called."""
+        if not ended.told:
+            return
         record = record_of(parcel, hostname=self._hostname)
         failed = [Bounce(one.recipient, one.reply) for one in ended.told if one.status == "bounced"]
         relayed = [Bounce(one.recipient, one.reply, action="relayed") for one in ended.told if one.status == "relayed"]
         self._notifications.tell(record, [*failed, *relayed])
-        self._schedule.forget([ended.key])
 
     def _with_times(self, tried: Tried, now: int) -> Tried:
         """Those deferred for the last time bounce; the others have their next time."""

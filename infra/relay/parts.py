@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
+import psycopg
+
 from domain.ids import MailboxId, SubmissionId, new_id
 from gateways.bounces.kinds import kind_of
 from gateways.bounces.return_path import MAX_PLACE
@@ -90,6 +92,8 @@ class RelayParts:
 
     def close(self) -> None:
         """Let others have what this relay holds."""
+        with contextlib.suppress(psycopg.Error):  # counts of TLS may be lost
+            self.tls_counts.write()
         self.hints.close()
 
     def _road(self, executor: Executor) -> Road:

@@ -129,8 +129,10 @@ _DROP = "DELETE FROM relay_schedule WHERE mailbox_id = %s AND submission_id = %s
 _RECORDS_DONE = "UPDATE relay_records SET done_at = %s WHERE acceptance_id = ANY(%s)"
 _LET_GO = "DELETE FROM blob_references WHERE holder = ANY(%s)"
 _GIVE_UP = (
-    "UPDATE relay_schedule SET leased_by = NULL WHERE mailbox_id = %s AND submission_id = %s AND domain = %s"
-    " AND attempt = %s AND leased_by = %s"
+    "UPDATE relay_schedule r SET leased_by = NULL"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[]) AS n(mailbox_id, submission_id, domain, attempt)"
+    " WHERE r.mailbox_id = n.mailbox_id AND r.submission_id = n.submission_id AND r.domain = n.domain"
+    " AND r.attempt = n.attempt AND r.leased_by = %s RETURNING r.domain"
 )
 _DEAD = (
     "NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = %(attendance)s"
@@ -230,17 +232,24 @@ class PostgresSchedule:
                 picked = [domain for (domain,) in connection.execute(_PICK, place)]
                 rows = connection.execute(_LEASE, place | {"picked": picked}).fetchall() if picked else []
                 _refresh(connection, picked, now)
-                _clear(connection, picked)
+                if empty := set(picked) - {row[0] for row in rows}:
+                    _clear(connection, empty)
         return [due_of(*row) for row in rows]
 
     def done(self, finished: Sequence[DueMail]) -> None:
         """What was settled has gone on to its next attempt or is gone; what was not is due when its lease ends."""
-        domains = {due.domain for due in finished}
+        if not finished:
+            return
+        columns = (
+            [due.mailbox_id for due in finished],
+            [due.submission_id for due in finished],
+            [due.domain for due in finished],
+            [due.attempt for due in finished],
+        )
         with _available(), self._connect() as connection, connection.transaction():
-            _lock(connection, domains)
-            with connection.cursor() as cursor:
-                cursor.executemany(_GIVE_UP, [(*_key(due), due.domain, due.attempt, self._taker) for due in finished])
-            _refresh(connection, domains, self._clock_ms())
+            _lock(connection, {due.domain for due in finished})
+            given_up = {domain for (domain,) in connection.execute(_GIVE_UP, (*columns, self._taker))}
+            _refresh(connection, given_up, self._clock_ms())
 
     def mark(self, due: Sequence[tuple[DueMail, Collection[int]]]) -> Collection[DueMail]:
         """See `Schedule.mark`."""

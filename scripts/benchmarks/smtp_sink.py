@@ -5,6 +5,7 @@ Says its port, then a line for every `EVERY` mails: how many it has taken by now
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -19,9 +20,8 @@ class Sink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._input, self._in_data = transport, b"", False
-        transport.write(b"220 sink.test\r\n")
+        self._transport, self._input, self._in_data = cast(asyncio.Transport, transport), b"", False
+        self._transport.write(b"220 sink.test\r\n")
 
     def data_received(self, data: bytes) -> None:
         """Answer each command, and the end of each mail."""

@@ -1,6 +1,6 @@
 """Single attempts at a domain, without a schedule, a log or a store."""
 
-import asyncio
+import uvloop
 
 from domain.events import SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId
@@ -53,7 +53,7 @@ class Attempts:
         self.tls.append(outcome)
 
     def to(self, *recipients: str, raw: bytes = MAIL) -> Trip:
-        return asyncio.run(self._to(recipients, raw))
+        return uvloop.run(self._to(recipients, raw))
 
     async def _to(self, recipients: tuple[str, ...], raw: bytes) -> Trip:
         courier = Courier("far.test", self.road())
