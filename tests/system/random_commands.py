@@ -283,7 +283,7 @@ class RandomCommands:
             )
             for _ in range(self.random.randint(0, 2))
         )
-        paths = tuple(self.path() for _ in range(self.random.randint(0, 2)))
+        paths = (self.path(),) if self.random.random() < 0.3 else ()
         return self.delivery() | {"source": "inbound", "new_labels": paths, "automatic": sent}
 
     def settings(self) -> Fields:
@@ -295,7 +295,7 @@ Draw = Callable[[RandomCommands], Fields]
 _JSON = (b'{"enabled":true}', b'[{"if":{"from":"x\\u0000"}}]', b"nonsense", b"[1.50]")
 COMMANDS: list[tuple[type[Any], Draw]] = [
     *[(d.Deliver, RandomCommands.delivery)] * 14,
-    *[(d.Deliver, RandomCommands.filtered_delivery)] * 3,
+    *[(d.Deliver, RandomCommands.filtered_delivery)] * 2,
     *[(d.Modify, RandomCommands.modify)] * 10,
     *[(d.DeleteMessages, RandomCommands.ids)] * 2,
     (d.ExpireMessages, lambda c: c.in_label() | {"before_ms": c.clock.now_ms - 1}),
@@ -313,7 +313,7 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     (d.ChangeLabel, lambda c: c.own_label() | {"path": c.path()}),
     (d.ChangeLabel, lambda c: c.label() | {"sort_order": c.random.randint(0, 3), "subscribed": False}),
     (d.EmptyLabelPart, RandomCommands.in_label),
-    *[(d.DeleteLabel, RandomCommands.own_label)] * 4,
+    *[(d.DeleteLabel, RandomCommands.own_label)] * 6,
     *[(d.SaveDraft, RandomCommands.draft)] * 6,
     (d.DiscardDraft, lambda c: {"draft_id": c.draft_id()}),
     *[(d.Submit, lambda c: c.envelope() | {"draft_id": c.draft_id()})] * 2,
