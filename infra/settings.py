@@ -340,6 +340,13 @@ class Settings:
         "Whether the embedded spam filter scores mail that comes by SMTP.",
         unset="`on` where `LEDGERMAIL_AUTHENTICATION` is",
     )
+    rspamd: str | None = _from(
+        "RSPAMD",
+        read.http_url,
+        None,
+        "URL of an rspamd that scores mail in the place of the embedded filter, which steps in while it is down.",
+        unset="the embedded filter",
+    )
     dnsbl: tuple[str, ...] = _from(
         "DNSBL",
         read.domain_names,
