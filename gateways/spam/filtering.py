@@ -1,6 +1,7 @@
 """The spam filter beside those who ask whether a message is from whom it says: the port `Screener`, around another."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,8 +15,11 @@ from gateways.spam.scoring import REFUSED_ABOVE, SPAM_FROM, Score, content_of, s
 from gateways.spam.senders import sender_of
 from gateways.spam.token_ids import TokenIds
 
+FILTER = "spam filter"
 INLINE_BYTES = 32 * 1024
 """What is read at once, in about a millisecond; of more the event loop does not wait for the reading."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class SpamFilter:
         finally:
             if asked is not None:
                 asked.cancel()
+        if found is None:
+            return msgspec.structs.replace(screening, unscreened=(*screening.unscreened, *unscreened))
         sender = sender_of(screening, evidence.header, self._ids)
         found = with_reports(found, self._installation().reports.get(sender, 0))
         return msgspec.structs.replace(
@@ -87,12 +93,16 @@ class SpamFilter:
             unscreened=(*screening.unscreened, *unscreened),
         )
 
-    async def _found(self, arrival: Arrival, sample: bytes) -> tuple[Score, tuple[str, ...]]:
-        """The score, and who could not look."""
-        if self._scanner is None:
-            return await self._score(sample), ()
-        told = await self._scanner.scan(arrival, sample)
-        return (await self._score(sample), (self._scanner.name,)) if told is None else (told, ())
+    async def _found(self, arrival: Arrival, sample: bytes) -> tuple[Score | None, tuple[str, ...]]:
+        """The score, and who could not look; whatever fails here, what the others found still counts."""
+        try:
+            if self._scanner is None:
+                return await self._score(sample), ()
+            told = await self._scanner.scan(arrival, sample)
+            return (await self._score(sample), (self._scanner.name,)) if told is None else (told, ())
+        except Exception:  # noqa: BLE001 - told of; the mail is taken as if nobody had looked for spam
+            _log.exception("the spam filter failed")
+            return None, (FILTER,)
 
     async def _score(self, sample: bytes) -> Score:
         if len(sample) <= INLINE_BYTES:

@@ -83,6 +83,32 @@ def test_where_it_is_down_the_embedded_filter_steps_in() -> None:
     assert not found.is_refused
 
 
+class Broken:
+    """A scanner that fails."""
+
+    name = "broken"
+
+    async def scan(self, arrival: Arrival, sample: bytes) -> None:
+        raise RuntimeError("broken")
+
+
+class Others:
+    """Somebody who has found something."""
+
+    async def screen(self, arrival: Arrival, evidence: Evidence) -> Screening:
+        return Screening(dmarc="fail", disposition="reject")
+
+
+def test_a_filter_that_fails_takes_nothing_away_from_what_the_others_found() -> None:
+    evidence = Evidence()
+    evidence.add(MAIL)
+    evidence.finish()
+    looks = SpamFilter(Others(), ids=TokenIds(b"a key of tests"), installation=Installation, scanner=Broken())
+    found = asyncio.run(looks.screen(ARRIVAL, evidence))
+    assert found.is_refused
+    assert (found.spam_score, found.unscreened) == (None, ("spam filter",))
+
+
 def test_it_is_not_made_to_read_a_field_that_a_stranger_put_in() -> None:
     asked = request("rspamd.test", Arrival("203.0.113.9", "x\r\nSettings-Id: off", "", "mx"), MAIL)
     assert b"\r\nSettings-Id" not in asked
