@@ -361,6 +361,12 @@ class Settings:
         "Zones of DNS allow lists, between commas: whom one names no block list shuts out.",
         unset="none",
     )
+    greylist: str = _from(
+        "GREYLIST",
+        read.one_of("off", "suspicious", "on"),
+        "off",
+        "Who is asked to come again before mail is taken: nobody, clients whose address has no name, or everybody new.",
+    )
     spam_percent: int = _count(
         "SPAM_PERCENT", 30, "Score, in hundredths, from which mail goes into SPAM.", least=1, most=100
     )

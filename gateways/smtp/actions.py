@@ -38,6 +38,13 @@ class Consult:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """Resume with the greylist's verdict on this triplet."""
+
+    triplet: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Resume with None after so many seconds."""
 
@@ -82,7 +89,7 @@ class Discard:
 
 Blocking = Judge | Write | Accept | Discard
 """Calls of the reception; what they raise is handed to `resume` in place of a result."""
-Waiting = Drain | StartTls | Consult | Pause | Screen | Blocking
+Waiting = Drain | StartTls | Consult | Remember | Pause | Screen | Blocking
 """What `resume` answers."""
 Action = Send | Close | Waiting
 Outcome = Verdict | Standing | Screening | BaseException | None

@@ -11,6 +11,7 @@ from gateways.reception import Reception
 from gateways.screening import Screener
 from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
+from gateways.smtp.greylist import Greylist
 from gateways.smtp.host import Host
 from gateways.smtp.session import Session
 from gateways.smtp.standing import Doorkeeper
@@ -36,10 +37,12 @@ class SmtpServer:
         rate: ConnectionRate | None = None,
         screener: Screener | None = None,
         doorkeeper: Doorkeeper | None = None,
+        greylist: Greylist | None = None,
     ) -> None:
         self.host = replace(host, is_screened=screener is not None, asks_standing=doorkeeper is not None)
         self.screener = screener
         self.doorkeeper = doorkeeper
+        self.greylist = greylist
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)

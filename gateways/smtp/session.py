@@ -19,6 +19,7 @@ from gateways.smtp.actions import (
     Judge,
     Outcome,
     Pause,
+    Remember,
     Screen,
     Send,
     StartTls,
@@ -26,6 +27,7 @@ from gateways.smtp.actions import (
 from gateways.smtp.admission import source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
+from gateways.smtp.greylist import Greylist
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.standing import Doorkeeper, Standing
@@ -45,6 +47,7 @@ class Door(Protocol):
     ssl_context: SSLContext | None
     screener: Screener | None
     doorkeeper: Doorkeeper | None
+    greylist: Greylist | None
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -192,6 +195,8 @@ class Session(asyncio.BufferedProtocol):
                 self._screen(action)
             case Consult():
                 self._consult(action)
+            case Remember():
+                self._remember(action)
             case Pause(seconds):
                 self._is_calling = True
                 self._loop.call_later(seconds, self._called, action, None)
@@ -217,6 +222,13 @@ class Session(asyncio.BufferedProtocol):
     def _call(self, action: Blocking) -> None:
         self._is_calling = True
         call = self._door.executor.submit(self._intake.perform, action)
+        call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
+
+    def _remember(self, action: Remember) -> None:
+        greylist = self._door.greylist
+        assert greylist is not None, "only a host with one asks it"
+        self._is_calling = True
+        call = self._door.executor.submit(greylist.judge, action.triplet)
         call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
     def _consult(self, action: Consult) -> None:
@@ -245,11 +257,11 @@ class Session(asyncio.BufferedProtocol):
         failure = asyncio.CancelledError() if done.cancelled() else done.exception()
         self._called(action, done.result() if failure is None else failure)
 
-    def _returned(self, action: Blocking, call: "Future[Verdict | None]") -> None:
+    def _returned(self, action: Blocking | Remember, call: "Future[Verdict | None] | Future[Verdict]") -> None:
         failure = call.exception()
         self._called(action, call.result() if failure is None else failure)
 
-    def _called(self, action: Blocking | Consult | Pause | Screen, outcome: Outcome) -> None:
+    def _called(self, action: Blocking | Consult | Pause | Remember | Screen, outcome: Outcome) -> None:
         self._is_calling = False
         failed = isinstance(outcome, BaseException)
         if failed and not isinstance(outcome, _EXPECTED_FAILURES):

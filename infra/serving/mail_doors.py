@@ -17,6 +17,7 @@ from gateways.smtp.server import SmtpServer
 from gateways.smtp.standing import Doorkeeper
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
+from infra.greylist import PostgresGreylist
 from infra.operator_errors import OperatorError
 from infra.serving.certificates import tls_context
 from infra.serving.listening import wait_until_free
@@ -45,6 +46,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         new_acceptance_id=lambda: new_id("a"),
         dialect=dialect,
         limits=_limits(parts.settings),
+        greylisting="off" if dialect is Dialect.LMTP else parts.settings.greylist,
     )
     reception = DeliveryParts(parts).reception
     context = tls_context(parts.settings)
@@ -61,6 +63,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 ssl_context=context,
                 screener=looks,
                 doorkeeper=_doorkeeper(parts.settings, dialect),
+                greylist=PostgresGreylist(parts.connect),
                 rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )
@@ -96,8 +99,8 @@ def _screener(parts: Parts, dialect: Dialect) -> Screener | None:
 
 
 def _doorkeeper(settings: Settings, dialect: Dialect) -> Doorkeeper | None:
-    """Nobody where no list is to be asked, nor before LMTP."""
-    if dialect is Dialect.LMTP or not settings.dnsbl:
+    """Nobody where nothing is to be looked up, nor before LMTP."""
+    if dialect is Dialect.LMTP or not (settings.dnsbl or settings.greylist != "off"):
         return None
     from infra.authentication import doorkeeper
 
