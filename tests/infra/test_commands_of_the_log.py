@@ -120,6 +120,6 @@ def test_an_erased_mailbox_is_under_way_for_verify_and_gives_nothing_to_an_expor
     typed("account", "close", "ann@example.test", "--erase", "--yes")
     said = "its erasure is under way"
     assert said in typed("verify", "ann@example.test", "--blobs")
-    assert typed("rebuild", "all", "--verify", "--mailbox", "ann@example.test").count(said) == 3
+    assert typed("rebuild", "all", "--verify", "--mailbox", "ann@example.test").count(said) == 4
     assert "was erased" in typed("export", "ann@example.test", tmp_path / "out", expect=1)
     assert not (tmp_path / "out").exists()
