@@ -49,7 +49,7 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         views = [
             ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)),
             ToldView(ContactsView()),
-            ToldView(spam_view(parts)),
+            spam_view(parts),
         ]
         following = _woken_by_kafka(parts, views, closing) if parts.kafka else _woken_by_postgres(parts, views)
         telling = Telling(parts.connect, new_id("f"), following.followers | following.publisher)
