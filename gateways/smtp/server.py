@@ -13,6 +13,7 @@ from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
 from gateways.smtp.greylist import Greylist
 from gateways.smtp.host import Host
+from gateways.smtp.records import Records
 from gateways.smtp.session import Session
 from gateways.smtp.standing import Doorkeeper
 
@@ -49,6 +50,7 @@ class SmtpServer:
         self.ssl_context = ssl_context
         self._introductions = introductions or Introductions()
         self.read_buffer = memoryview(bytearray(_READ_BYTES))
+        self.records = Records()
         self._sessions: set[Session] = set()
         self._listeners: list[asyncio.Server] = []
         self._is_empty = asyncio.Event()
@@ -57,6 +59,7 @@ class SmtpServer:
             connections=host.limits.connections,
             connections_per_address=host.limits.connections_per_address,
             rate=rate or OwnRate(host.limits.new_connections_per_s),
+            records=self.records,
         )
 
     @property

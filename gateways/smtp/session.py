@@ -30,6 +30,7 @@ from gateways.smtp.conversation import Conversation
 from gateways.smtp.greylist import Greylist
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
+from gateways.smtp.records import Records
 from gateways.smtp.standing import Doorkeeper, Standing
 
 _HANDSHAKE_TIMEOUT_S = 60.0
@@ -48,6 +49,7 @@ class Door(Protocol):
     screener: Screener | None
     doorkeeper: Doorkeeper | None
     greylist: Greylist | None
+    records: Records
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -189,6 +191,7 @@ class Session(asyncio.BufferedProtocol):
             case Judge(recipient, size_bytes):
                 verdict = self._door.reception.recall(recipient, size_bytes=size_bytes)
                 if verdict is not None:
+                    self._note(action, verdict)
                     return self._conversation.resume(verdict)
                 self._call(action)
             case Screen():
@@ -272,8 +275,17 @@ class Session(asyncio.BufferedProtocol):
         self._heard_at_s = self._loop.time()
         if isinstance(action, Accept) and not failed:
             self._mail_at_s = self._heard_at_s
+        self._note(action, outcome)
         self._perform(self._conversation.resume(outcome))
         self._read_on()
+
+    def _note(self, action: Blocking | Consult | Pause | Remember | Screen, outcome: Outcome) -> None:
+        """In the record of the address: what was taken, what was refused, and names that were tried out."""
+        refused = isinstance(outcome, Screening) and outcome.is_refused
+        if refused or outcome in (Verdict.UNKNOWN_MAILBOX, Verdict.NOT_SERVED):
+            self._door.records.add(self._source, bad=1, now_s=self._loop.time())
+        elif isinstance(action, Accept) and outcome is None:
+            self._door.records.add(self._source, good=1, now_s=self._loop.time())
 
     def _discard(self) -> None:
         if self._intake.has_spool:

@@ -46,7 +46,7 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         if parts.kafka is None or parts.settings.kafka_publish == "no":
             with parts.connect() as connection, connection.transaction():
                 publishing.forget(connection)
-        views = [
+        views: list[FollowingView] = [
             ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)),
             ToldView(ContactsView()),
             spam_view(parts),
