@@ -29,6 +29,8 @@ class Verdict(enum.Enum):
     """The mailbox has no room, or none for the size announced: 452 4.2.2."""
     NOT_SERVED = "not_served"
     """Not a domain of ours, and we relay for nobody: 550 5.7.1."""
+    LATER = "later"
+    """The client is to come again, which who sends spam seldom does: 451 4.7.1."""
     SUSPENDED = "suspended"
     """The mailbox takes no mail at present: 550 5.2.1."""
 

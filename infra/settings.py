@@ -421,6 +421,13 @@ class Settings:
         "Whether the embedded spam filter scores mail that comes by SMTP.",
         unset="`on` where `LEDGERMAIL_AUTHENTICATION` is",
     )
+    rspamd: str | None = _from(
+        "RSPAMD",
+        read.http_url,
+        None,
+        "URL of an rspamd that scores mail in the place of the embedded filter, which steps in while it is down.",
+        unset="the embedded filter",
+    )
     dnsbl: tuple[str, ...] = _from(
         "DNSBL",
         read.domain_names,
@@ -434,6 +441,12 @@ class Settings:
         None,
         "Zones of DNS allow lists, between commas: whom one names no block list shuts out.",
         unset="none",
+    )
+    greylist: str = _from(
+        "GREYLIST",
+        read.one_of("off", "suspicious", "on"),
+        "off",
+        "Who is asked to come again before mail is taken: nobody, clients whose address has no name, or everybody new.",
     )
     spam_percent: int = _count(
         "SPAM_PERCENT", 30, "Score, in hundredths, from which mail goes into SPAM.", least=1, most=100

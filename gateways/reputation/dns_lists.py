@@ -30,13 +30,22 @@ class DnsLists:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 zones = (*self._allow, *self._block)
-                names = await asyncio.gather(*(self._names(zone, reverse) for zone in zones))
+                nameless, *named = await asyncio.gather(
+                    self._is_nameless(address), *(self._names(zone, reverse) for zone in zones)
+                )
         except TimeoutError:
             return Standing()
-        if any(names[: len(self._allow)]):
-            return Standing()
-        blocking = zip(self._block, names[len(self._allow) :], strict=True)
-        return Standing(next((zone for zone, is_named in blocking if is_named), ""))
+        if any(named[: len(self._allow)]):
+            return Standing(is_allowed=True)
+        blocking = zip(self._block, named[len(self._allow) :], strict=True)
+        listed_by = next((zone for zone, is_named in blocking if is_named), "")
+        return Standing(listed_by, is_nameless=nameless)
+
+    async def _is_nameless(self, address: str) -> bool:
+        try:
+            return (await self._resolver.names(address)).is_void
+        except DnsTemporaryError:
+            return False
 
     async def _names(self, zone: str, reverse: str) -> bool:
         try:

@@ -40,6 +40,13 @@ class Consult:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """Resume with the greylist's verdict on this triplet."""
+
+    triplet: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Resume with None after so many seconds."""
 
@@ -120,7 +127,7 @@ class Submit:
 
 Blocking = Judge | Write | Accept | Discard | SignIn | Own | Submit
 """Calls of the reception or the submission; what they raise is handed to `resume` in place of a result."""
-Waiting = Drain | StartTls | Consult | Pause | Screen | Blocking
+Waiting = Drain | StartTls | Consult | Remember | Pause | Screen | Blocking
 """What `resume` answers."""
 Action = Send | Close | Waiting
 Outcome = Verdict | Standing | Screening | Principal | bool | BaseException | None

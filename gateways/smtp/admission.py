@@ -3,6 +3,8 @@
 import ipaddress
 from typing import Protocol
 
+from gateways.smtp.records import Records
+
 
 class ConnectionRate(Protocol):
     """Bounds how often a source connects. Called on the event loop: never waits."""
@@ -29,13 +31,25 @@ class OwnRate:
         return self._tried[source] <= self._new_connections_per_s
 
 
-class Admission:
-    """Counts connections that are open, and has new ones counted by `rate`."""
+BAD_PART = 20
+"""A source with a bad record gets one in so many of the connections that others get."""
 
-    def __init__(self, *, connections: int, connections_per_address: int, rate: ConnectionRate) -> None:
+
+class Admission:
+    """Counts connections that are open, and has new ones counted by `rate`; a source with a bad record gets fewer."""
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        connections_per_address: int,
+        rate: ConnectionRate,
+        records: Records | None = None,
+    ) -> None:
         self._connections = connections
         self._connections_per_address = connections_per_address
         self._rate = rate
+        self._records = records or Records()
         self._open: dict[str, int] = {}
         self._total = 0
 
@@ -43,7 +57,10 @@ class Admission:
         """Whether one more connection is let in; if so it counts until `release`."""
         if not self._rate.admits(source, now_s=now_s):
             return False
-        if self._total >= self._connections or self._open.get(source, 0) >= self._connections_per_address:
+        per_address = self._connections_per_address
+        if self._records.is_bad(source, now_s=now_s):
+            per_address = max(per_address // BAD_PART, 1)
+        if self._total >= self._connections or self._open.get(source, 0) >= per_address:
             return False
         self._total += 1
         self._open[source] = self._open.get(source, 0) + 1

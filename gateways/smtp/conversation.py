@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 from domain.addresses import AddressInvalidError, EmailAddress
 from gateways.reception import Verdict
 from gateways.smtp import grammar, replies
-from gateways.smtp.actions import Action, Consult, Discard, Judge, Outcome, Pause, StartTls
+from gateways.smtp.actions import Action, Consult, Discard, Judge, Outcome, Pause, Remember, StartTls
 from gateways.smtp.client import Client
 from gateways.smtp.dsn import DsnWishes
 from gateways.smtp.exchange import Exchange, go_on
+from gateways.smtp.greylist import ALWAYS, SUSPICIOUS, triplet_of
 from gateways.smtp.host import Dialect, Host
 from gateways.smtp.standing import Standing
 from gateways.smtp.transaction import ParameterUnknownError, Transaction
@@ -266,7 +267,24 @@ class Conversation(Exchange):
         self.wait(judge, lambda outcome: self._judged(recipient, transaction, wishes, outcome))
 
     def _judged(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes, outcome: Outcome) -> None:
-        if outcome in (Verdict.ACCEPT, Verdict.ONLY_AUTOMATIC):
+        if outcome is Verdict.ACCEPT and self._is_to_come_again:
+            triplet = triplet_of(self._client.address, transaction.reverse_path, recipient)
+            self.wait(Remember(triplet), lambda verdict: self._decided(recipient, transaction, wishes, verdict))
+        else:
+            self._decided(recipient, transaction, wishes, outcome)
+
+    @property
+    def _is_to_come_again(self) -> bool:
+        """Whether a new client is asked to (RFC 6647); never one that an allow list has."""
+        standing = self._standing or Standing()
+        if self.host.greylisting == SUSPICIOUS:
+            return standing.is_nameless
+        return self.host.greylisting == ALWAYS and not standing.is_allowed
+
+    def _decided(self, recipient: EmailAddress, transaction: Transaction, wishes: DsnWishes, outcome: Outcome) -> None:
+        if outcome is Verdict.LATER:
+            self.say(replies.on_recipient(outcome))
+        elif outcome in (Verdict.ACCEPT, Verdict.ONLY_AUTOMATIC):
             transaction.add(recipient, wishes)
             if outcome is Verdict.ONLY_AUTOMATIC and transaction.reverse_path:
                 transaction.only_automatic.add(recipient)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateways.smtp.greylist import OFF
 from gateways.smtp.limits import Limits
 
 
@@ -34,3 +35,5 @@ class Host:
     """Whether somebody looks for viruses in them."""
     asks_standing: bool = False
     """Whether somebody looks up the addresses of clients."""
+    greylisting: str = OFF
+    """Who is asked to come again: nobody, clients whose address has no name, or everybody new."""

@@ -43,6 +43,7 @@ _VERDICTS = {
     Verdict.UNKNOWN_MAILBOX: NO_MAILBOX,
     Verdict.FULL: b"452 4.2.2 Mailbox full\r\n",
     Verdict.NOT_SERVED: RELAY_REFUSED,
+    Verdict.LATER: b"451 4.7.1 We have not met: please try again in a few minutes\r\n",
     Verdict.SUSPENDED: b"550 5.2.1 Mailbox takes no mail at present\r\n",
 }
 

@@ -14,9 +14,11 @@ from gateways.smtp.acceptances import Acceptances
 from gateways.smtp.admission import Admission, ConnectionRate, OwnRate
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
+from gateways.smtp.greylist import Greylist
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.looking import Looking
+from gateways.smtp.records import Records
 from gateways.smtp.session import Session
 from gateways.smtp.standing import Doorkeeper
 from gateways.virus.policy import REFUSES
@@ -46,6 +48,7 @@ class SmtpServer:
         scanner: DoorScanner | None = None,
         on_virus: str = REFUSES,
         doorkeeper: Doorkeeper | None = None,
+        greylist: Greylist | None = None,
     ) -> None:
         self.host = replace(
             host,
@@ -55,12 +58,14 @@ class SmtpServer:
         )
         self.looking = Looking(screener, scanner, executor, on_virus=on_virus)
         self.doorkeeper = doorkeeper
+        self.greylist = greylist
         self.reception = reception
         self.executor = executor
         self.acceptances = Acceptances(reception, executor)
         self.ssl_context = ssl_context
         self._introductions = introductions or Introductions()
         self.read_buffer = memoryview(bytearray(_READ_BYTES))
+        self.records = Records()
         self._sessions: set[Session] = set()
         self._listeners: list[asyncio.Server] = []
         self._is_empty = asyncio.Event()
@@ -69,6 +74,7 @@ class SmtpServer:
             connections=host.limits.connections,
             connections_per_address=host.limits.connections_per_address,
             rate=rate or OwnRate(host.limits.new_connections_per_s),
+            records=self.records,
         )
 
     @property

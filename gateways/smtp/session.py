@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from domain.commands import Refusal
 from gateways.accounts import AccountsUnavailableError
-from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError
+from gateways.reception import Reception, StorageFullError, TemporarilyUnavailableError, Verdict
 from gateways.screening import Screening
 from gateways.smtp import replies
 from gateways.smtp.acceptances import Acceptances
@@ -22,6 +22,7 @@ from gateways.smtp.actions import (
     Judge,
     Outcome,
     Pause,
+    Remember,
     Screen,
     Send,
     StartTls,
@@ -30,9 +31,11 @@ from gateways.smtp.actions import (
 from gateways.smtp.admission import source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
+from gateways.smtp.greylist import Greylist
 from gateways.smtp.host import Host
 from gateways.smtp.intake import Intake
 from gateways.smtp.looking import Looking
+from gateways.smtp.records import Records
 from gateways.smtp.standing import Doorkeeper, Standing
 
 _HANDSHAKE_TIMEOUT_S = 60.0
@@ -56,6 +59,8 @@ class Door(Protocol):
     ssl_context: SSLContext | None
     looking: Looking
     doorkeeper: Doorkeeper | None
+    greylist: Greylist | None
+    records: Records
     read_buffer: memoryview
     """One for all sessions: what is read into it is copied out before the loop does anything else."""
 
@@ -218,12 +223,15 @@ class Session(asyncio.BufferedProtocol):
             case Judge(recipient, size_bytes):
                 verdict = self._door.reception.recall(recipient, size_bytes=size_bytes)
                 if verdict is not None:
+                    self._note(action, verdict)
                     return self._conversation.resume(verdict)
                 self._call(action)
             case Screen():
                 self._screen(action)
             case Consult():
                 self._consult(action)
+            case Remember():
+                self._remember(action)
             case Accept() if not self._intake.has_spool:
                 self._is_calling = True
                 self._door.acceptances.submit(action, lambda outcome: self._called(action, outcome))
@@ -253,6 +261,13 @@ class Session(asyncio.BufferedProtocol):
         call = self._door.executor.submit(self._intake.perform, action)
         call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
 
+    def _remember(self, action: Remember) -> None:
+        greylist = self._door.greylist
+        assert greylist is not None, "only a host with one asks it"
+        self._is_calling = True
+        call = self._door.executor.submit(greylist.judge, action.triplet)
+        call.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._returned, action, done))
+
     def _consult(self, action: Consult) -> None:
         self._is_calling = True
         if self._looking is None:
@@ -279,11 +294,11 @@ class Session(asyncio.BufferedProtocol):
         failure = asyncio.CancelledError() if done.cancelled() else done.exception()
         self._called(action, done.result() if failure is None else failure)
 
-    def _returned(self, action: Blocking, call: "Future[Outcome]") -> None:
+    def _returned(self, action: Blocking | Remember, call: "Future[Outcome] | Future[Verdict]") -> None:
         failure = call.exception()
         self._called(action, call.result() if failure is None else failure)
 
-    def _called(self, action: Blocking | Consult | Pause | Screen, outcome: Outcome) -> None:
+    def _called(self, action: Blocking | Consult | Pause | Remember | Screen, outcome: Outcome) -> None:
         self._is_calling = False
         failed = isinstance(outcome, BaseException)
         if failed and not isinstance(outcome, _EXPECTED_FAILURES):
@@ -294,8 +309,17 @@ class Session(asyncio.BufferedProtocol):
         self._heard_at_s = self._loop.time()
         if isinstance(action, Accept | Submit) and not failed:
             self._mail_at_s = self._heard_at_s
+        self._note(action, outcome)
         self._perform(self._conversation.resume(outcome))
         self._read_on()
+
+    def _note(self, action: Blocking | Consult | Pause | Remember | Screen, outcome: Outcome) -> None:
+        """In the record of the address: what was taken, what was refused, and names that were tried out."""
+        refused = isinstance(outcome, Screening) and outcome.is_refused
+        if refused or outcome in (Verdict.UNKNOWN_MAILBOX, Verdict.NOT_SERVED):
+            self._door.records.add(self._source, bad=1, now_s=self._loop.time())
+        elif isinstance(action, Accept) and outcome is None:
+            self._door.records.add(self._source, good=1, now_s=self._loop.time())
 
     def _discard(self) -> None:
         if self._intake.has_spool:

@@ -6,9 +6,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`listed_by` is the block list that names the address; empty where none does, or where an allow list has it."""
+    """`listed_by` is the block list that names the address; empty where none does, or where an allow list has it.
+
+    `is_allowed`: an allow list names it; `is_nameless`: it has no name in the DNS, as few mail servers do.
+    """
 
     listed_by: str = ""
+    is_allowed: bool = False
+    is_nameless: bool = False
 
 
 class Doorkeeper(Protocol):

@@ -6,7 +6,7 @@ from infra.composition import Parts
 from infra.gauges import DatabaseGauges
 from infra.view_states import require_kept
 
-FOLLOWING_VIEWS = ("contacts", "search")
+FOLLOWING_VIEWS = ("contacts", "search", "spam")
 
 
 def following_views(parts: Parts) -> tuple[str, ...]:

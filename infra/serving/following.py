@@ -46,10 +46,10 @@ def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
         if parts.kafka is None or parts.settings.kafka_publish == "no":
             with parts.connect() as connection, connection.transaction():
                 publishing.forget(connection)
-        views = [
+        views: list[FollowingView] = [
             ToldView(SearchView(index, DeliveryParts(parts).extracts.extract)),
             ToldView(ContactsView()),
-            ToldView(spam_view(parts)),
+            spam_view(parts),
         ]
         following = _woken_by_kafka(parts, views, closing) if parts.kafka else _woken_by_postgres(parts, views)
         telling = Telling(parts.connect, new_id("f"), following.followers | following.publisher)

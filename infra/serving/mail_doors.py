@@ -19,6 +19,7 @@ from gateways.smtp.standing import Doorkeeper
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
 from infra.dmarc_counts import DmarcCounts
+from infra.greylist import PostgresGreylist
 from infra.operator_errors import OperatorError
 from infra.serving.listening import wait_until_free
 from infra.serving.roles import Ready
@@ -46,6 +47,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
         new_acceptance_id=lambda: new_id("a"),
         dialect=dialect,
         limits=limits_of(parts.settings),
+        greylisting="off" if dialect is Dialect.LMTP else parts.settings.greylist,
     )
     reception = DeliveryParts(parts).reception
     context = None if parts.certificate is None else parts.certificate.context
@@ -68,6 +70,7 @@ def _serve(parts: Parts, dialect: Dialect, address: ListenAddress, stop: threadi
                 scanner=None if virus is None else virus.for_loop(executor),
                 on_virus=parts.settings.virus_policy,
                 doorkeeper=_doorkeeper(parts.settings, dialect),
+                greylist=PostgresGreylist(parts.connect),
                 rate=shared,
                 introductions=Introductions(parts.settings.proxies),
             )
@@ -106,8 +109,8 @@ def _screener(parts: Parts, dialect: Dialect) -> Screener | None:
 
 
 def _doorkeeper(settings: Settings, dialect: Dialect) -> Doorkeeper | None:
-    """Nobody where no list is to be asked, nor before LMTP."""
-    if dialect is Dialect.LMTP or not settings.dnsbl:
+    """Nobody where nothing is to be looked up, nor before LMTP."""
+    if dialect is Dialect.LMTP or not (settings.dnsbl or settings.greylist != "off"):
         return None
     from infra.authentication import doorkeeper
 

@@ -8,6 +8,7 @@ from gateways.spam.token_ids import TokenIds
 from infra.composition import Parts
 from infra.spam.learnt import InstallationLearnt
 from infra.spam.personal import StoredFilters
+from infra.spam.rspamd import Rspamd
 from infra.spam.view import SpamView
 
 PURPOSE = b"ledgermail-spam-1"
@@ -24,7 +25,8 @@ def spam_filter(parts: Parts, others: Screener | None) -> Screener:
     known.look()
     settings = parts.settings
     thresholds = Thresholds(settings.spam_percent / 100, settings.refused_percent / 100)
-    return SpamFilter(others, ids=token_ids(parts), installation=known, thresholds=thresholds)
+    scanner = None if settings.rspamd is None else Rspamd(settings.rspamd)
+    return SpamFilter(others, ids=token_ids(parts), installation=known, thresholds=thresholds, scanner=scanner)
 
 
 def personal_filters(parts: Parts) -> PersonalFilters:

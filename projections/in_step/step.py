@@ -208,7 +208,7 @@ class Step:
         mailbox.quota_warned = min(mailbox.quota_warned, level_passed(mailbox.used_bytes, mailbox.quota_bytes))
 
     def document(self, kind: str, document_id: str, body: Any) -> None:
-        """A small thing kept whole, as it is from now on, made anew where it was removed; JSON, or what becomes JSON."""
+        """A small thing kept whole, as it is from now on, made anew where it was removed; what is or becomes JSON."""
         is_new = self.rows.document(kind, document_id) is None
         before = self.rows.documents.get((kind, document_id))
         created = before.created_seq if before else self.seq

@@ -53,9 +53,9 @@ def test_mail_goes_in_is_told_of_and_comes_out(typed: Typed, tmp_path: Path, dat
     (written,) = (tmp_path / "out" / "messages").iterdir()
     assert written.read_bytes() == b"From: Bob <bob@x.test>\r\nSubject: Hello\r\n\r\nhi\r\n"
     assert "0 chains broken" in typed("verify")
-    for view in ("mailbox", "contacts", "search"):
+    for view in ("mailbox", "contacts", "spam", "search"):
         typed("rebuild", view)
-    assert typed("rebuild", "all", "--verify").count(" 0 differences") == 3
+    assert typed("rebuild", "all", "--verify").count(" 0 differences") == 4
     assert "up to date" in typed("migrate")
     assert "is not in it" in typed("backup", tmp_path / "backup")
     with psycopg.connect(database_url) as connection:
@@ -120,6 +120,6 @@ def test_an_erased_mailbox_is_under_way_for_verify_and_gives_nothing_to_an_expor
     typed("account", "close", "ann@example.test", "--erase", "--yes")
     said = "its erasure is under way"
     assert said in typed("verify", "ann@example.test", "--blobs")
-    assert typed("rebuild", "all", "--verify", "--mailbox", "ann@example.test").count(said) == 3
+    assert typed("rebuild", "all", "--verify", "--mailbox", "ann@example.test").count(said) == 4
     assert "was erased" in typed("export", "ann@example.test", tmp_path / "out", expect=1)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Block and allow lists (RFC 5782) before a real server, asked of a real DNS on loopback."""
+"""Block and allow lists (RFC 5782) and greylisting (RFC 6647) at a real door, with a real DNS on loopback."""
 
 import asyncio
 import smtplib
@@ -17,6 +17,7 @@ from gateways.smtp.host import Host
 from gateways.smtp.server import SmtpServer
 from gateways.smtp.standing import Standing
 from infra.dns_resolver import DnsResolver
+from infra.greylist import AGAIN_MS, KEPT_MS, WAIT_MS, PostgresGreylist
 from infra.settings_readers import ListenAddress
 from tests.dns_zone import SERVFAIL, Zone, serving
 from tests.post_office import PostOffice, post_office
@@ -60,15 +61,16 @@ def test_private_addresses_are_not_told_to_anybody() -> None:
 
 
 @contextmanager
-def door(office: PostOffice, server: ListenAddress) -> Iterator[SmtpServer]:
+def door(office: PostOffice, server: ListenAddress, *, greylisting: str = "off") -> Iterator[SmtpServer]:
     """A server before which the list is asked."""
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     with ThreadPoolExecutor(4) as pool:
         keeper = DnsLists(DnsResolver(server), block=("bl.test",), allow=())
-        host = Host(hostname="mx.example.test", new_acceptance_id=lambda: new_id("a"))
-        smtp = SmtpServer(host, reception=office.reception, executor=pool, doorkeeper=keeper)
+        host = Host(hostname="mx.example.test", new_acceptance_id=lambda: new_id("a"), greylisting=greylisting)
+        greylist = PostgresGreylist(office.pool.connection, clock_ms=office.now_ms)
+        smtp = SmtpServer(host, reception=office.reception, executor=pool, doorkeeper=keeper, greylist=greylist)
         asyncio.run_coroutine_threadsafe(smtp.listen("127.0.0.1", 0), loop).result(60)
         yield smtp
         asyncio.run_coroutine_threadsafe(smtp.stop(deadline_s=5), loop).result(60)
@@ -104,3 +106,33 @@ def test_a_client_that_nobody_lists_is_let_in(office: PostOffice) -> None:
         client.ehlo()
         client.mail("writer@elsewhere.test")
         assert client.rcpt("ann@example.test")[0] == 250
+
+
+def reply_to(smtp: SmtpServer, sender: str) -> int:
+    """What a client is told that sends to Ann."""
+    with smtplib.SMTP(*smtp.addresses[0]) as client:
+        client.ehlo()
+        client.mail(sender)
+        return client.rcpt("ann@example.test")[0]
+
+
+def test_who_is_new_is_asked_to_come_again_and_then_known(office: PostOffice) -> None:
+    now = [1_000_000_000]
+    office.now_ms = lambda: now[0]
+    with serving(Zone()) as server, door(office, server, greylisting="on") as smtp:
+        assert [reply_to(smtp, "a@x.test"), reply_to(smtp, "a@x.test")] == [451, 451]
+        now[0] += WAIT_MS
+        assert [reply_to(smtp, "a@x.test"), reply_to(smtp, "b@x.test")] == [250, 451]
+        now[0] += KEPT_MS
+        assert reply_to(smtp, "a@x.test") == 250
+        now[0] += AGAIN_MS + 1
+        assert reply_to(smtp, "b@x.test") == 451
+
+
+@pytest.mark.parametrize(("records", "code"), [([], 451), ([("PTR", "mail.elsewhere.test")], 250)])
+def test_where_only_the_suspicious_are_asked_who_has_a_name_is_let_in(
+    office: PostOffice, records: list[tuple[str, object]], code: int
+) -> None:
+    zone = Zone({"1.0.0.127.in-addr.arpa": records})
+    with serving(zone) as server, door(office, server, greylisting="suspicious") as smtp:
+        assert reply_to(smtp, "a@x.test") == code

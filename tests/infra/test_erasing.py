@@ -28,6 +28,7 @@ from infra.erasing import (
 from infra.rebuild import rebuild_mailbox, verify_mailbox
 from infra.search_rebuild import rebuild_search, verify_search
 from infra.search_view import SearchView
+from infra.spam.parts import spam_view
 from infra.tantivy_search.live import LiveTantivyIndex, open_live
 from infra.tantivy_search.rebuilding import TantivyGenerations
 from infra.timers import collect_blobs
@@ -85,6 +86,7 @@ def hank(house: House, index: LiveTantivyIndex) -> Person:
 def follow(house: House, index: LiveTantivyIndex) -> None:
     house.follow(SearchView(index, DeliveryParts(house.parts).extracts.extract))
     house.follow_contacts()
+    house.follow(spam_view(house.parts))
 
 
 def deliver(house: House, raw: bytes, *people: Person) -> None:

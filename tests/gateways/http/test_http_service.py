@@ -51,9 +51,9 @@ def test_a_process_that_is_to_stop_says_so_first_and_goes_on_answering(strict_ho
 def test_it_lives_and_is_ready_and_measures(house: House, ann: Person) -> None:
     ann.get("/v1/sync")
     assert house.http.get("/healthz").json() == {"status": "ok"}
-    nobody_follows = {"status": "degraded", "failing": ["view contacts", "view search"]}
+    nobody_follows = {"status": "degraded", "failing": ["view contacts", "view search", "view spam"]}
     assert house.http.get("/readyz").json() == nobody_follows
-    Telling(house.parts.connect, "f", {"contacts": Ready(), "search": Ready()}).tell()
+    Telling(house.parts.connect, "f", {"contacts": Ready(), "search": Ready(), "spam": Ready()}).tell()
     assert house.http.get("/readyz").json() == {"status": "ready", "failing": []}
     text = house.http.get("/metrics").text
     for name in ("queue_records", "dead_letters", "append_seconds_count", "sync_seconds_count", "delivery_seconds_sum"):

@@ -9,6 +9,7 @@ from gateways.smtp.actions import Close, Drain, Pause, Send
 from gateways.smtp.admission import Admission, OwnRate, source_of
 from gateways.smtp.client import Client
 from gateways.smtp.conversation import Conversation
+from gateways.smtp.records import HALF_LIFE_S, LEAST, MOST_SOURCES, Records
 
 
 def test_a_hundred_recipients_are_taken_and_the_next_may_come_with_another_mail(talk):
@@ -47,6 +48,35 @@ def test_who_goes_on_trying_out_names_is_answered_later_each_time_and_never_too_
             actions = conversation.resume(Verdict.UNKNOWN_MAILBOX)
 
     assert pauses == [1.0, 2.0, 3.0, 3.0]
+
+
+def test_an_address_of_which_nearly_everything_is_refused_gets_fewer_connections_until_that_has_faded():
+    records = Records()
+    admission = Admission(connections=100, connections_per_address=20, rate=OwnRate(100), records=records)
+    records.add("8.8.4.9", bad=int(LEAST), now_s=0.0)
+
+    assert admission.admits("8.8.4.9", now_s=0.0)
+    assert not admission.admits("8.8.4.9", now_s=0.0)
+    assert admission.admits("8.8.4.10", now_s=0.0)
+    assert admission.admits("8.8.4.9", now_s=HALF_LIFE_S)
+
+
+def test_who_brings_mail_beside_what_is_refused_has_no_bad_record_nor_has_an_address_of_our_own():
+    records = Records()
+    records.add("8.8.4.9", good=10, bad=30, now_s=0.0)
+    records.add("127.0.0.1", bad=1000, now_s=0.0)
+
+    assert not records.is_bad("8.8.4.9", now_s=0.0)
+    assert not records.is_bad("127.0.0.1", now_s=0.0)
+
+
+def test_records_of_a_crowd_keep_the_worst():
+    records = Records()
+    records.add("8.8.5.1", bad=50, now_s=0.0)
+    for number in range(2 * MOST_SOURCES + 1):
+        records.add(f"2a00:{number >> 16:x}:{number & 65535:x}::/64", bad=1, now_s=0.0)
+
+    assert records.is_bad("8.8.5.1", now_s=0.0)
 
 
 def test_too_many_commands_without_mail_end_the_connection_and_mail_begins_the_count_anew(talk):

@@ -145,6 +145,12 @@ def test_hostile_bytes_are_read_within_bounds(raw: bytes) -> None:
 
 
 @pytest.mark.corpus
+def test_every_nasty_message_of_the_corpus_is_read(corpus: Path) -> None:
+    for path in sorted(path for path in (corpus / "mime").rglob("*") if path.is_file()):
+        assert len(tokens_of(path.read_bytes(), IDS)) <= MAX_TOKENS
+
+
+@pytest.mark.corpus
 def test_the_corpus_is_told_apart_in_both_directions(corpus: Path) -> None:
     """What mail-flow promises: at 0.3 at most 0.5 % false positives and 95 % caught, at 0.7 no ham refused."""
     one, other = halves(corpus / "spamassassin", IDS)
