@@ -11,6 +11,7 @@ import msgspec
 
 from domain.commands import Refusal
 from gateways.appending import Appender
+from gateways.bounces.kinds import kind_of
 from gateways.delivery.notification import Bounce, Notifications
 from gateways.delivery.own_mail import derived_id
 from gateways.delivery.reports import Report, report
@@ -163,6 +164,7 @@ def _reports(tried: Tried) -> Sequence[Report]:
             last_reply=one.reply,
             attempts=parcel.due.attempt,
             next_attempt_at=tried.due_again_at if one.status == "deferred" else None,
+            feedback=kind_of(one.reply) if one.status == "bounced" else "",
         )
         for one in tried.outcomes
         if one.status != "deferred" or parcel.statuses[one.recipient] == "queued"

@@ -64,7 +64,9 @@ class RelayParts:
             schedule=self.schedule,
             outgoing=outgoing,
             appender=parts.lane,
-            notifications=Notifications(queue=parts.queue, blobs=parts.blobs, hostname=hostname, clock_ms=now_ms),
+            notifications=Notifications(
+                queue=parts.queue, blobs=parts.blobs, hostname=hostname, clock_ms=now_ms, srs=parts.srs
+            ),
             hostname=hostname,
             clock_ms=now_ms,
         )

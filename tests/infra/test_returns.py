@@ -249,7 +249,12 @@ def test_nothing_is_sent_to_an_address_on_the_list_and_all_else_is(sent: Sent) -
     sender = sent.post.sender()
     while sender.run_due():
         pass
-    assert [one["status"] for one in sent.recipients(submission_id)][:2] == ["rejected", "deferred"]
+    assert [one["status"] for one in sent.recipients(submission_id)][:2] == ["rejected", "queued"]
+    with sent.parts.connect() as connection:
+        relayed = connection.execute(
+            "SELECT domain, recipients FROM relay_schedule WHERE submission_id = %s", (submission_id,)
+        ).fetchall()
+    assert relayed == [("elsewhere.test", [1])]
 
 
 def test_too_many_bounces_halve_the_rate_and_an_operator_lifts_that(sent: Sent) -> None:
