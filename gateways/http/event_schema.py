@@ -64,11 +64,15 @@ def _fields(kind: type[msgspec.Struct], *, optional: bool = False) -> Iterator[A
     for field in msgspec.structs.fields(kind):
         if field.name in _HIDDEN:
             continue
-        if optional:
+        if optional or field.default is msgspec.UNSET:
             default = msgspec.field(name=field.encode_name, default=msgspec.UNSET)
-            yield field.name, field.type | msgspec.UnsetType, default
+            yield field.name, _or_missing(field.type), default
         else:
             yield field.name, field.type, msgspec.field(name=field.encode_name)
+
+
+def _or_missing(kind: Any) -> Any:
+    return kind if msgspec.UnsetType in get_args(kind) else kind | msgspec.UnsetType
 
 
 def _personal(kind: type[Event]) -> Iterator[Any]:
@@ -83,7 +87,7 @@ def events_page() -> str:
     for kind in EVENT_TYPES:
         public = public_type(kind)
         parts.append(f"\n## `{kind.TOPIC}`\n\n{_first_paragraph(kind)}\n")
-        rows = list(_rows(public))
+        rows = list(_rows(public, personal={name for name, *_ in _personal(kind)}))
         if rows:
             parts.append("\n| field of `data` | type |\n| --- | --- |\n" + "".join(rows))
     return "".join(parts)
@@ -93,14 +97,14 @@ def _first_paragraph(kind: type[Event]) -> str:
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
 
 
-def _rows(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
+def _rows(kind: type[msgspec.Struct], prefix: str = "", *, personal: set[str]) -> Iterator[str]:
     for field in msgspec.structs.fields(kind):
         name = f"{prefix}{field.encode_name}"
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from _rows(field.type, f"{name}.")
+            yield from _rows(field.type, f"{name}.", personal=personal)
         else:
-            personal = ", gone where redacted" if field.default is msgspec.UNSET else ""
-            yield f"| `{name}` | {_said(field.type)}{personal} |\n"
+            gone = ", gone where redacted" if field.name in personal else ", may be missing"
+            yield f"| `{name}` | {_said(field.type)}{gone if field.default is msgspec.UNSET else ''} |\n"
 
 
 def _said(kind: Any) -> str:
