@@ -199,8 +199,8 @@ def test_a_bounce_of_what_was_forwarded_goes_on_to_whoever_sent_it_and_a_forged_
         srs=srs,
     )
     path = srs.forward("bob@elsewhere.test")
-    assert reception.judge(EmailAddress.parse(path), size_bytes=None) is Verdict.ACCEPT
-    assert reception.recall(EmailAddress.parse(path.lower()), size_bytes=None) is Verdict.ACCEPT
+    assert reception.judge(EmailAddress.parse(path), size_bytes=None) is Verdict.ONLY_AUTOMATIC
+    assert reception.recall(EmailAddress.parse(path.lower()), size_bytes=None) is Verdict.ONLY_AUTOMATIC
     forged = EmailAddress.parse(path.replace("bob", "eve"))
     assert reception.judge(forged, size_bytes=None) is Verdict.UNKNOWN_MAILBOX
     assert judged(office, path) is Verdict.UNKNOWN_MAILBOX

@@ -176,7 +176,7 @@ def test_a_copy_that_cannot_be_delivered_is_told_to_the_sender_where_nobody_here
     office.accept(MAIL % b"2", "ann@example.test")
     settle(office)
     assert submissions(office) == [("forward", "bounced", "gone@example.test")] * 2
-    (told,) = office.rows("SELECT record FROM queue_records")
+    (told,) = office.rows("SELECT record FROM relay_records")
     assert b"bob@elsewhere.test" in told[0]
     assert b"SRS0" not in told[0]
 
