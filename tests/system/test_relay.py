@@ -77,9 +77,7 @@ def test_a_relay_that_is_killed_while_it_sends_doubles_nothing_that_was_settled(
             service.start(within_s=200)
             ann = Person(service.url, "ann@example.test")
             sent = {send(ann, f"u{number}@far.test"): f"u{number}@far.test" for number in range(20)}
-            until(
-                lambda: service.kill_child("delivery"), within_s=30, what="the process of the relay runs, to be killed"
-            )
+            until(lambda: service.kill_child("delivery"), within_s=30, what="the relay runs, to be killed")
             until(
                 lambda: all(statuses(ann, one)[to] == "relayed" for one, to in sent.items()),
                 within_s=200,
