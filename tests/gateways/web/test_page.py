@@ -256,9 +256,9 @@ def test_a_reply_is_kept_as_a_draft_sent_and_received(tab: Watched, browser: Bro
         expect(other.locator(".text-body")).to_contain_text("It can. Indeed.")
 
 
-def test_what_became_of_each_recipient_stands_with_what_one_sent(tab: Watched, site: Site, ada: str) -> None:
+def test_what_became_of_each_recipient_stands_with_what_one_sent(tab: Watched, site: Site) -> None:
     eve = site.account("eva", "Eva")
-    page = opened(tab, site, ada)
+    page = opened(tab, site, site.account("fay", "Fay"))
     page.keyboard.press("c")
     composer = page.get_by_role("dialog")
     composer.get_by_role("combobox", name="To").fill(f"{eve}, nobody@example.test")
