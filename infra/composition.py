@@ -21,7 +21,6 @@ from psycopg_pool import ConnectionPool
 from gateways.bounces.return_path import ReturnPaths
 from gateways.directory import Directory
 from gateways.srs import Srs
-from infra import dkim_keys
 from infra.accounts import directory as accounts_directory
 from infra.accounts.administration import Administration
 from infra.accounts.app_passwords import PostgresAppPasswords
@@ -39,7 +38,6 @@ from infra.accounts.unfinished import Unfinished
 from infra.buckets import Buckets
 from infra.data_folder import make_data_folder
 from infra.datagrams import Mouth
-from infra.dkim_keys import PostgresDkimKeys
 from infra.durability import check_durability
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.file_blobs import FileBlobs
@@ -62,6 +60,7 @@ from infra.virus.results import PostgresScanResults
 from infra.wakes import Announcer, PostgresTeller
 
 if TYPE_CHECKING:
+    from infra.dkim_keys import PostgresDkimKeys
     from infra.kafka.incoming import KafkaQueue
     from infra.kafka.parts import KafkaParts
     from infra.redis_server.parts import RedisParts
@@ -358,9 +357,11 @@ class Parts:
         return certificate(self.settings)
 
     @cached_property
-    def dkim_keys(self) -> PostgresDkimKeys:
+    def dkim_keys(self) -> "PostgresDkimKeys":
         """The keys that mail of our domains is signed with."""
-        return PostgresDkimKeys(self.connect, self.keys.derived(dkim_keys.PURPOSE))
+        from infra.dkim_keys import PURPOSE, PostgresDkimKeys  # 0.1 s of cryptography: only who signs pays
+
+        return PostgresDkimKeys(self.connect, self.keys.derived(PURPOSE))
 
     @cached_property
     def srs(self) -> Srs:

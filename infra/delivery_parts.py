@@ -11,48 +11,34 @@ import psycopg
 from domain.addresses import EmailAddress
 from domain.ids import MailboxId, new_id
 from gateways.appending import Appender
-from gateways.delivery.late_bounce import LateBounces
-from gateways.delivery.policy_check import PolicyCheck
-from gateways.delivery.quota_notice import QuotaNotices
-from gateways.delivery.returned import Returns
 from gateways.delivery.routes import ReturnAddresses
-from gateways.delivery.sender import Sender
-from gateways.delivery.unsubscribed_check import UnsubscribedCheck
-from gateways.delivery.validation import Check, SideBySide
-from gateways.delivery.worker import DeliveryWorker
-from gateways.filtering.filters import Filters
-from gateways.filtering.forwarded import Forwarding
 from gateways.mail_objects import read_mail
 from gateways.queue import Queue
 from gateways.reception import Reception
-from gateways.virus.attachment_check import AttachmentCheck
 from infra.accounts.directory import operator_address
 from infra.blob_references import toucher
 from infra.composition import Parts
 from infra.dead_letters import DeadLetters
-from infra.delivery_book import PostgresBook
 from infra.extracts import Extracts
 from infra.keys import KeyMissingError
-from infra.owner_rules import PostgresRuleBook
-from infra.postgres_findings import PostgresFindings
-from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
-from infra.postgres_unsubscribes import PostgresUnsubscribes
 from infra.quarantine import PostgresQuarantine
 from infra.queue_hints import AttendedQueue, QueueHints
 from infra.reception import QueueReception
-from infra.relay.records import PostgresRelaying
-from infra.spam.parts import personal_filters
 from infra.store.lane import LaneClosedError
-from infra.submission_owners import SubmissionOwners
 from infra.timed_appender import TimedAppender
-from infra.timers import Timers, duties
 from infra.trail.appender import ToldAppender
 from infra.trail.queue import ToldQueue
 from infra.trail.reception import ToldReception
 
 if TYPE_CHECKING:
+    from gateways.delivery.returned import Returns
+    from gateways.delivery.sender import Sender
+    from gateways.delivery.validation import SideBySide
+    from gateways.delivery.worker import DeliveryWorker
+    from gateways.filtering.filters import Filters
     from infra.kafka.incoming import KafkaQueue
+    from infra.timers import Timers
 
 OUTAGES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
@@ -70,7 +56,8 @@ CHECKS = 8
 
 
 class DeliveryParts:
-    """Made from the parts of one process, when first asked for."""
+    """Made from the parts of one process, when first asked for; what only some roles need is imported with it, for it
+    takes half a second and 10 MB in all."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -103,8 +90,12 @@ class DeliveryParts:
         canonical = None if complaints is None else EmailAddress.parse(complaints).canonical
         return ReturnAddresses(self._parts.return_paths, canonical)
 
-    def _returns(self, queue: Queue, appender: Appender) -> Returns:
+    def _returns(self, queue: Queue, appender: Appender) -> "Returns":
         """What becomes of mail that comes back."""
+        from gateways.delivery.late_bounce import LateBounces
+        from gateways.delivery.returned import Returns
+        from infra.submission_owners import SubmissionOwners
+
         notices = LateBounces(
             queue=queue, blobs=self._parts.blobs, hostname=self._parts.settings.hostname, clock_ms=_now_ms
         )
@@ -136,8 +127,13 @@ class DeliveryParts:
         """What messages say, without opening their objects."""
         return Extracts(self._parts.connect, lambda name: read_mail(self._parts.blobs, name))
 
-    def worker(self) -> DeliveryWorker:
+    def worker(self) -> "DeliveryWorker":
         """A worker, for one thread. What workers held that live no more is due from now on."""
+        from gateways.delivery.worker import DeliveryWorker
+        from infra.delivery_book import PostgresBook
+        from infra.relay.records import PostgresRelaying
+        from infra.spam.parts import personal_filters
+
         name = new_id("w")
         hints = QueueHints(self._parts.conninfo, name, folder=self._parts.wakes_folder)
         hints.attend()
@@ -168,8 +164,12 @@ class DeliveryParts:
         )
 
     @cached_property
-    def _filters(self) -> Filters:
+    def _filters(self) -> "Filters":
         """What runs owners' rules, for all workers of the process."""
+        from gateways.filtering.filters import Filters
+        from gateways.filtering.forwarded import Forwarding
+        from infra.owner_rules import PostgresRuleBook
+
         settings = self._parts.settings
         return Filters(
             book=PostgresRuleBook(self._parts.connect),
@@ -184,8 +184,11 @@ class DeliveryParts:
         """What wakes a worker: in Postgres a hint, in Kafka a record."""
         return hints.wait if isinstance(self.queue, PostgresQueue) else self.queue.wait
 
-    def sender(self) -> Sender:
+    def sender(self) -> "Sender":
         """A sender, for one thread."""
+        from gateways.delivery.sender import Sender
+        from infra.postgres_outbox import PostgresOutbox
+
         return Sender(
             outbox=PostgresOutbox(self._parts.connect, self._parts.reader),
             queue=ToldQueue(self.queue),
@@ -200,8 +203,15 @@ class DeliveryParts:
         )
 
     @cached_property
-    def validation(self) -> SideBySide:
+    def validation(self) -> "SideBySide":
         """What is checked before mail leaves."""
+        from gateways.delivery.policy_check import PolicyCheck
+        from gateways.delivery.unsubscribed_check import UnsubscribedCheck
+        from gateways.delivery.validation import Check, SideBySide
+        from gateways.virus.attachment_check import AttachmentCheck
+        from infra.postgres_findings import PostgresFindings
+        from infra.postgres_unsubscribes import PostgresUnsubscribes
+
         settings, virus = self._parts.settings, self._parts.virus
         checks: list[Check] = [
             PolicyCheck(
@@ -220,8 +230,11 @@ class DeliveryParts:
             executor=ThreadPoolExecutor(CHECKS, thread_name_prefix="checks"),
         )
 
-    def timers(self) -> Timers:
+    def timers(self) -> "Timers":
         """All that happens because time passes."""
+        from gateways.delivery.quota_notice import QuotaNotices
+        from infra.timers import Timers, duties
+
         settings, kafka = self._parts.settings, self._parts.kafka
         return Timers(
             duties(
