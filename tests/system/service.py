@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -46,13 +47,21 @@ def until(condition: Callable[[], object], *, within_s: float, what: str = "") -
         pause.wait(0.02)
 
 
+PORTS = range(10_240, 32_000)
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback on which nobody listens."""
+    """Ports of loopback on which nobody listens, of those that the system gives to nobody by itself: a service that
+    is started again finds them free."""
+    found: list[int] = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(found) < count:
+            port = secrets.choice(PORTS)
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 class Service:
