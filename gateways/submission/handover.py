@@ -56,6 +56,7 @@ class Handover:
         is_open: Callable[[MailboxId], bool],
         per_minute: int,
         per_day: int,
+        volume_from: int = 0,
     ) -> None:
         self._appender = appender
         self._blobs = blobs
@@ -64,6 +65,7 @@ class Handover:
         self._is_open = is_open
         self._per_minute = per_minute
         self._per_day = per_day
+        self._volume_from = volume_from
 
     def owns(self, principal: Principal, address: EmailAddress) -> bool:
         """See `Handing.owns`."""
@@ -97,6 +99,7 @@ class Handover:
                 stream="personal",
                 per_minute=self._per_minute,
                 per_day=self._per_day,
+                volume_from=self._volume_from,
                 ret=envelope.ret,
                 envid=envelope.envid,
             )

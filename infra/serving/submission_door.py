@@ -94,6 +94,7 @@ class _Intakes:
                 is_open=parts.accounts.is_open,
                 per_minute=settings.messages_per_minute,
                 per_day=settings.messages_per_day,
+                volume_from=settings.volume_from,
             )
         )
 
