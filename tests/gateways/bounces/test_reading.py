@@ -181,7 +181,7 @@ def test_a_report_of_hundreds_of_recipients_is_read_no_further() -> None:
 @example(b"Content-Type: multipart/report\r\n\r\n")
 @example(b"\x1b$" * 2_000)
 def test_any_octets_are_read(raw: bytes) -> None:
-    read_report(raw)
+    assert len(read_report(raw).told) <= 100
 
 
 @settings(deadline=None)
@@ -189,7 +189,7 @@ def test_any_octets_are_read(raw: bytes) -> None:
 def test_any_text_in_the_places_of_a_report_is_read(fields: str, words: str, kind: str) -> None:
     head = 'From: x\r\nContent-Type: multipart/report; boundary="b"\r\n\r\n'
     parts = f"--b\r\n\r\n{words}\r\n--b\r\nContent-Type: message/{kind}\r\n\r\n{fields}\r\n--b--\r\n"
-    read_report((head + parts).encode(errors="surrogatepass"))
+    assert len(read_report((head + parts).encode(errors="surrogatepass")).told) <= 100
 
 
 @pytest.mark.parametrize(
