@@ -29,6 +29,7 @@ TOO_MANY_SIGN_INS = "4.7.0", "Too many failed sign-ins"
 
 _REFUSALS = {
     "recipients_invalid": b"550 5.5.3 The message has no recipients, or too many\r\n",
+    "sign_in_required": b"450 4.7.0 Unusually much was sent: sign in on the web, then send again\r\n",
     "sending_blocked": b"550 5.7.1 Sending from this account is blocked\r\n",
     "mailbox_full": b"452 4.2.2 Your mailbox is full: there is no room for the copy in SENT\r\n",
     "account_suspended": ACCOUNT_SUSPENDED,

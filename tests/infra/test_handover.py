@@ -33,7 +33,7 @@ MAIL = (
 class Author:
     """An account that hands mail over."""
 
-    def __init__(self, parts: GivenAccounts, name: str, *, per_minute: int = 100) -> None:
+    def __init__(self, parts: GivenAccounts, name: str, *, per_minute: int = 100, volume_from: int = 0) -> None:
         self.parts = parts
         known = parts.credentials.find(f"{name}@example.test")
         account = known or parts.given(f"{name}@example.test")
@@ -46,6 +46,7 @@ class Author:
             is_open=parts.accounts.is_open,
             per_minute=per_minute,
             per_day=1000,
+            volume_from=volume_from,
         )
 
     @property
@@ -252,3 +253,11 @@ def test_the_content_of_two_mails_of_one_message_id_is_told_apart_by_their_diges
     envelope = author.hand_over(author.mail())
     assert envelope.content_sha256 == hashlib.sha256(author.mail()).hexdigest()
     assert envelope.content_sha256[:10] in author.sent()[0][1]
+
+
+def test_ten_times_what_is_usual_demands_a_sign_in(parts: GivenAccounts) -> None:
+    author = Author(parts, "sudden", volume_from=10)
+    for number in range(10):
+        author.hand_over(author.mail(f"v{number}"))
+    topics = parts.rows("SELECT topic FROM stored_events WHERE originator_id = %s", author.mailbox_id)
+    assert topics.count(("SignInDemanded",)) == 1
