@@ -11,6 +11,9 @@ import msgspec
 
 from gateways.envelope import Envelope, Recipient
 
+SUSPECT = 2
+"""So many workers died while they held a record among others: it may be what they died of, and is tried alone."""
+
 
 class QueueUnavailableError(Exception):
     """The server behind the queue does not answer: waited out, it counts against no record."""
@@ -33,7 +36,8 @@ class QueueRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Leased(msgspec.Struct, frozen=True):
     """A record in a worker's hands: which recipients (indices) are due, and how often each has failed.
 
-    `interruptions` counts the leases that ended without a word: workers that died while they held the record.
+    `interruptions` says how often workers died while they held the record: up to `SUSPECT`, whatever else they held;
+    above it, those that had it alone (`Queue.take_alone`).
     """
 
     record: QueueRecord
@@ -67,6 +71,15 @@ class Queue(Protocol):
 
     def lease(self, worker: str, *, limit: int, lease_s: float) -> Sequence[Leased]:
         """At most `limit` records that are due, the longest due first; nobody else gets them for `lease_s` seconds."""
+        ...
+
+    def hand_back(self, leased: Sequence[Leased]) -> None:
+        """Leased, and not begun: they are due at once, and nothing is counted."""
+        ...
+
+    def take_alone(self, leased: Leased) -> None:
+        """A record that is suspected is about to be tried, and nothing else: counted as a death until it is settled or
+        postponed. Each further one waits a longer time for its next attempt."""
         ...
 
     def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:

@@ -27,6 +27,14 @@ class PassingQueue:
         """See `Queue.lease`."""
         return self._queue.lease(worker, limit=limit, lease_s=lease_s)
 
+    def hand_back(self, leased: Sequence[Leased]) -> None:
+        """See `Queue.hand_back`."""
+        self._queue.hand_back(leased)
+
+    def take_alone(self, leased: Leased) -> None:
+        """See `Queue.take_alone`."""
+        self._queue.take_alone(leased)
+
     def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:
         """See `Queue.done`."""
         self._queue.done(finished)

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg import Connection, Cursor
 
-from gateways.queue import Leased, QueueRecord, QueueUnavailableError
+from gateways.queue import SUSPECT, Leased, QueueRecord, QueueUnavailableError
 from infra import blob_references
 from infra.datagrams import Mouth
 from infra.gathering import Gathering
@@ -36,10 +36,11 @@ _PUT = (
 )
 """One statement: three cost a client more than the server needs for the work."""
 _LEASE = (
-    "WITH due AS MATERIALIZED (SELECT acceptance_id, due_at FROM queue_records WHERE due_at <= %(now)s"
+    "WITH due AS MATERIALIZED (SELECT acceptance_id, due_at FROM queue_records WHERE due_at <= %(now)s"  # noqa: S608 - constants only
     " ORDER BY due_at, acceptance_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),"
     " leased AS (UPDATE queue_records q SET leased_by = %(worker)s, due_at = %(until)s,"
-    " interruptions = q.interruptions + (q.leased_by IS NOT NULL)::integer"
+    " interruptions = greatest(q.interruptions,"
+    f" least(q.interruptions + (q.leased_by IS NOT NULL)::integer, {SUSPECT}))"
     " FROM due WHERE q.acceptance_id = due.acceptance_id"
     " RETURNING due.due_at, q.acceptance_id, q.record, q.open, q.interruptions)"
     " SELECT acceptance_id, record, open, interruptions FROM leased ORDER BY due_at, acceptance_id"
@@ -71,9 +72,17 @@ _FAILED = (
     " SET due_at = excluded.due_at, failures = excluded.failures, error = excluded.error"
 )
 _DUE_AGAIN = (
-    "UPDATE queue_records q SET leased_by = NULL, due_at = (SELECT min(f.due_at)"
+    f"UPDATE queue_records q SET leased_by = NULL, interruptions = least(q.interruptions, {SUSPECT}),"  # noqa: S608 - constants only
+    " due_at = (SELECT min(f.due_at)"
     " FROM queue_failures f WHERE f.acceptance_id = q.acceptance_id AND f.recipient = ANY(q.open))"
     " WHERE q.acceptance_id = %s"
+)
+_HAND_BACK = (
+    "UPDATE queue_records SET leased_by = NULL, due_at = %s WHERE acceptance_id = ANY(%s) AND leased_by IS NOT NULL"
+)
+_TAKE_ALONE = (
+    f"UPDATE queue_records SET interruptions = greatest(interruptions, {SUSPECT}) + 1"  # noqa: S608 - constants only
+    " WHERE acceptance_id = %s AND leased_by IS NOT NULL"
 )
 _UNREADABLE = (
     "WITH off AS (UPDATE queue_records SET leased_by = NULL, interruptions = 0, due_at = %(due)s"
@@ -90,8 +99,12 @@ ATTENDANCE = 0x6C6D7764
 """The first key of the advisory locks that living workers hold; the second is a hash of their name."""
 ATTENDS = "SELECT pg_advisory_lock_shared(%s, hashtext(%s))"
 """Shared: who comes back waits neither for its own lost connection nor for another whose name has the same hash."""
+PAUSE_MS = 2_000
+"""After a worker died at a record that it had alone, the next may have it; times the square of how many did."""
 _END_LEASES_OF_THE_DEAD = (
-    "UPDATE queue_records q SET due_at = %(now)s WHERE q.due_at > %(now)s AND q.leased_by IS NOT NULL"
+    "UPDATE queue_records q"  # noqa: S608 - constants only
+    f" SET due_at = least(q.due_at, %(now)s + {PAUSE_MS} * greatest(q.interruptions - {SUSPECT}, 0) ^ 2)"
+    " WHERE q.due_at > %(now)s AND q.leased_by IS NOT NULL"
     " AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = %(attendance)s"
     " AND l.objid::bigint = hashtext(q.leased_by)::bigint & 4294967295 AND l.objsubid = 2"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
@@ -166,6 +179,16 @@ class PostgresQueue:
         place = {"now": self._clock_ms(), "attendance": ATTENDANCE}
         with self._session() as connection, connection.transaction():
             return connection.execute(_END_LEASES_OF_THE_DEAD, place).rowcount
+
+    def hand_back(self, leased: Sequence[Leased]) -> None:
+        """They were not begun and are due at once; nothing is counted."""
+        with self._session() as connection:
+            connection.execute(_HAND_BACK, (self._clock_ms(), [one.record.acceptance_id for one in leased]))
+
+    def take_alone(self, leased: Leased) -> None:
+        """Counted as a death until the record is settled or postponed; see `Queue.take_alone`."""
+        with self._session() as connection:
+            connection.execute(_TAKE_ALONE, (leased.record.acceptance_id,))
 
     def done(self, finished: Sequence[tuple[str, Sequence[int]]]) -> None:
         """These recipients are settled; records without open ones go, and so do their holds."""

@@ -37,7 +37,7 @@ from gateways.delivery.warning import Warnings
 from gateways.directory import Directory
 from gateways.filtering.owner_rules import OwnerRules
 from gateways.mail_objects import replace_with_split
-from gateways.queue import Leased, Queue, QueueUnavailableError
+from gateways.queue import SUSPECT, Leased, Queue, QueueUnavailableError
 from gateways.spam.learning import NoPersonalFilters, PersonalFilters
 from gateways.srs import Srs
 from gateways.virus.scanning import Scanner
@@ -45,8 +45,8 @@ from gateways.virus.scanning import Scanner
 LEASED_AT_ONCE = 128
 LEASE_S = 120.0
 POLL_S = 1.0
-SUSPECT_INTERRUPTIONS = 2
-MAX_INTERRUPTIONS = 5
+MAX_INTERRUPTIONS = 8
+"""`SUSPECT` among others, then six that had it alone, over two minutes at least: they died of it."""
 _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
 
 
@@ -120,6 +120,7 @@ class DeliveryWorker:
         self._returns = returns
         self._unreturned: list[Leased] = []
         self._outage = ""
+        self._is_turn_of_suspects = False
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set; what is in hand then is finished first. An outage is waited out."""
@@ -167,16 +168,24 @@ class DeliveryWorker:
                 self._failures.failed(batch[0], batch[0].recipients, error=error, now_ms=self._clock_ms())
 
     def _alone_if_suspect(self, leased: Sequence[Leased]) -> Sequence[Leased]:
-        """A record at which workers died repeatedly is tried alone, so that it takes no other one with it."""
-        suspects = [one for one in leased if one.interruptions >= SUSPECT_INTERRUPTIONS]
+        """A record at which workers died repeatedly is tried alone, so that it takes no other one with it.
+
+        One of those and all the others take turns, so that neither has the other wait for ever.
+        """
+        suspects = [one for one in leased if one.interruptions >= SUSPECT]
         if not suspects:
             return leased
+        sound = [one for one in leased if one.interruptions < SUSPECT]
+        if sound and not self._is_turn_of_suspects:
+            self._is_turn_of_suspects = True
+            self._queue.hand_back(suspects)
+            return sound
+        self._is_turn_of_suspects = False
         alone = suspects[0]
-        for other in leased:
-            if other is not alone:
-                error = "waits behind a record at which workers died"
-                self._failures.give_back(other, other.recipients, due_at=self._clock_ms(), error=error)
+        if len(leased) > 1:
+            self._queue.hand_back([one for one in leased if one is not alone])
         if alone.interruptions < MAX_INTERRUPTIONS:
+            self._queue.take_alone(alone)
             return [alone]
         self._failures.bury(alone, error=f"{alone.interruptions} workers died while they delivered it")
         return []

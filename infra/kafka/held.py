@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from gateways.queue import Leased, QueueRecord
+from gateways.queue import SUSPECT, Leased, QueueRecord
 from infra.kafka.in_hand import Taken
 from infra.postgres_queue import decoded
 
@@ -28,8 +28,18 @@ class Held:
     def lease(self, until_ms: int) -> Leased:
         """Its open recipients, for whoever delivers them until then."""
         self.until_ms = until_ms
-        self.interruptions += 1
+        self.interruptions = max(self.interruptions, min(self.interruptions + 1, SUSPECT))
         return Leased(self.record, tuple(sorted(self.open)), {}, self.interruptions)
+
+    def hand_back(self) -> None:
+        """Not begun by whoever had it."""
+        self.until_ms = 0
+        if self.interruptions <= SUSPECT:
+            self.interruptions -= 1
+
+    def take_alone(self) -> None:
+        """Whoever has it has nothing else in hand."""
+        self.interruptions = max(self.interruptions, SUSPECT) + 1
 
     def add(self, copy: Taken) -> None:
         """It came once more: its offset is settled with the others, and not before."""

@@ -197,6 +197,23 @@ class KafkaQueue:
                 self._settle(acceptance_id, settled)
             self._member.commit()
 
+    def hand_back(self, leased: Sequence[Leased]) -> None:
+        """They were not begun: the next lease has them again."""
+        with self._lock:
+            self._postgres.hand_back([one for one in leased if one.record.acceptance_id not in self._held])
+            for one in leased:
+                if (held := self._held.get(one.record.acceptance_id)) is not None:
+                    held.hand_back()
+
+    def take_alone(self, leased: Leased) -> None:
+        """Of a record that still is in the topic this process alone counts the attempts."""
+        with self._lock:
+            held = self._held.get(leased.record.acceptance_id)
+            if held is None:
+                self._postgres.take_alone(leased)
+            else:
+                held.take_alone()
+
     def postpone(self, leased: Leased, recipient: int, *, due_at: int, failures: int, error: str) -> None:
         """This recipient waits in Postgres, due at `due_at`, having failed so often."""
         with self._lock:

@@ -73,6 +73,40 @@ class QueueContract:
         (again,) = leased(queue, "w2")
         assert again.interruptions == 1
 
+    def test_workers_that_died_at_much_else_make_a_record_no_more_than_suspect(
+        self, queue: Queue, clock: Clock
+    ) -> None:
+        queue.put(record())
+        for expected in (0, 1, 2, 2, 2):
+            (held,) = leased(queue)
+            assert held.interruptions == expected
+            clock.advance(LEASE_S + 1)
+
+    def test_who_died_having_it_alone_is_counted_further(self, queue: Queue, clock: Clock) -> None:
+        queue.put(record())
+        for expected in (0, 3, 4, 5):
+            (held,) = leased(queue)
+            assert held.interruptions == expected
+            queue.take_alone(held)
+            clock.advance(LEASE_S + 1)
+        (held,) = leased(queue)
+        queue.take_alone(held)
+        queue.postpone(held, 0, due_at=clock(), failures=1, error="lived, and said so")
+        (held,) = leased(queue)
+        assert held.interruptions == 2
+
+    def test_what_is_handed_back_is_due_at_once_and_nothing_is_counted(self, queue: Queue, clock: Clock) -> None:
+        queue.put_all([record(), record("a@example.test", "b@example.test")])
+        held = leased(queue)
+        queue.hand_back(held)
+        again = leased(queue, "w2")
+        assert {one.record.acceptance_id: one.recipients for one in again} == {
+            one.record.acceptance_id: one.recipients for one in held
+        }
+        assert [one.interruptions for one in again] == [0, 0]
+        clock.advance(LEASE_S + 1)
+        assert [one.interruptions for one in leased(queue)] == [1, 1]
+
     def test_what_is_done_never_comes_back(self, queue: Queue, clock: Clock) -> None:
         given = record()
         queue.put(given)

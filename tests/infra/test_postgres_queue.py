@@ -229,6 +229,21 @@ def test_leases_of_a_worker_that_lives_no_more_end_when_another_one_begins(
     living.close()
 
 
+def test_a_record_at_which_workers_died_that_had_it_alone_waits_longer_each_time(
+    queue: PostgresQueue, clock: Clock
+) -> None:
+    queue.put(record())
+    for pause_s in (2, 8, 18):
+        (held,) = leased(queue, "dead")
+        queue.take_alone(held)
+        assert queue.end_leases_of_the_dead() == 1
+        clock.advance(pause_s - 0.001)
+        assert leased(queue, "another") == []
+        clock.advance(0.001)
+    (held,) = leased(queue, "another")
+    assert held.interruptions == 5
+
+
 def test_a_worker_whose_connection_was_cut_attends_again_before_it_leases(
     pool: ConnectionPool[Any], queue: PostgresQueue, module_database_url: str
 ) -> None:

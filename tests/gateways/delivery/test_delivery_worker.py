@@ -402,13 +402,49 @@ def test_a_record_at_which_workers_die_is_tried_alone_and_then_buried(office: Po
         office.accept(MAIL % b"%d" % number, "ann@example.test")
     poison = office.rows("SELECT acceptance_id FROM queue_records ORDER BY acceptance_id LIMIT 1")[0][0]
     office.rows(
-        "UPDATE queue_records SET interruptions = 4, leased_by = 'dead' WHERE acceptance_id = %s RETURNING 1", poison
+        "UPDATE queue_records SET interruptions = 1, leased_by = 'dead' WHERE acceptance_id = %s RETURNING 1", poison
     )
-    worker = office.worker()
-    worker.run_due()
-    assert office.rows("SELECT acceptance_id FROM dead_letters") == [(poison,)]
-    worker.run_due()
+    office.worker().run_due()
     assert len(office.inbox("m1")) == 2
+    for deaths in range(6):
+        assert office.rows("SELECT interruptions FROM queue_records") == [(2 + deaths,)]
+        with pytest.raises(Crash):
+            office.worker(book=CrashesAt(office.book, "enter", after=False)).run_due()
+        clock.advance(121)
+    assert office.rows("SELECT acceptance_id FROM dead_letters") == []
+    office.worker().run_due()
+    assert office.rows("SELECT acceptance_id FROM dead_letters") == [(poison,)]
+
+
+def test_workers_that_are_killed_before_they_try_anything_bury_nothing(office: PostOffice, clock: Clock) -> None:
+    for number in range(4):
+        office.accept(MAIL % b"%d" % number, "ann@example.test")
+    for _death in range(2):
+        with pytest.raises(Crash):
+            office.worker(book=CrashesAt(office.book, "enter", after=False)).run_due()
+        clock.advance(121)
+    for _death in range(12):
+        with pytest.raises(Crash):
+            office.worker(queue=CrashesAt(office.queue, "hand_back", after=False)).run_due()
+        clock.advance(121)
+    worker = office.worker()
+    while office.rows("SELECT 1 FROM queue_records"):
+        worker.run_due()
+    assert len(office.inbox("m1")) == 4
+    assert office.rows("SELECT acceptance_id FROM dead_letters") == []
+
+
+def test_suspects_and_other_mail_take_turns(office: PostOffice) -> None:
+    for number in range(4):
+        office.accept(MAIL % b"%d" % number, "ann@example.test")
+    office.rows("UPDATE queue_records SET interruptions = 2 RETURNING 1")
+    worker = office.worker()
+    delivered = []
+    for number in range(4, 8):
+        office.accept(MAIL % b"%d" % number, "ann@example.test")
+        worker.run_due()
+        delivered.append(len(office.inbox("m1")))
+    assert delivered == [1, 2, 4, 5]
 
 
 def test_an_operator_is_told_of_each_dead_letter_once_and_never_of_his_notice(office: PostOffice, clock: Clock) -> None:
