@@ -1,6 +1,7 @@
 """A mailbox that fills up says so in INBOX: once a level, whatever dies in between."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from infra.postgres_queue import PostgresQueue
 from tests.contracts.queue import Clock
 from tests.delivery_outages import BrokenFor, Keyless
 from tests.gateways.delivery.test_sender import Crash, CrashesAt
-from tests.post_office import MAIL, PostOffice, post_office
+from tests.post_office import MAIL, OUTAGES, PostOffice, post_office
 
 ANN, BOB = MailboxId("m1"), MailboxId("m2")
 QUOTA_BYTES = 100_000
@@ -207,7 +208,7 @@ def test_a_notice_for_a_mailbox_whose_key_is_missing_waits_in_the_queue(office: 
     fill(office, 81_000, address="bob@example.test")
     assert tell(office) == 2
     keyless = Keyless(office.lane, ANN)
-    office.worker(appender=keyless, lone_outages=(KeyMissingError,)).run_due()
+    office.worker(appender=keyless, outages=replace(OUTAGES, lone=(KeyMissingError,))).run_due()
     assert (told(office), len(told(office, "m2"))) == ([], 1)
     assert waiting(office) == []
     clock.advance(60)

@@ -1,6 +1,7 @@
 """From the 250 into the mailbox."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
 from tests.delivery_outages import BrokenFor, Keyless
 from tests.gateways.delivery.test_sender import Crash, CrashesAt
-from tests.post_office import MAIL, PostOffice
+from tests.post_office import MAIL, OUTAGES, PostOffice
 
 DAY_S = 86_400
 CONTENT = bytes(range(256)) * 400
@@ -366,7 +367,7 @@ def test_what_begins_like_a_mail_with_holes_has_no_attachments_and_is_never_spli
 def test_a_mailbox_whose_key_is_missing_is_waited_for_and_nobody_else(office: PostOffice, clock: Clock) -> None:
     office.accept(MAIL % b"1", "ann@example.test", "carl@example.test", reverse_path="carl@example.test")
     keyless = Keyless(office.lane, "m1")
-    worker = office.worker(appender=keyless, lone_outages=(KeyMissingError,))
+    worker = office.worker(appender=keyless, outages=replace(OUTAGES, lone=(KeyMissingError,)))
     for _ in range(5):
         worker.run_due()
         clock.advance(6)
