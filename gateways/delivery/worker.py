@@ -103,7 +103,7 @@ class DeliveryWorker:
         self._return_unreturned()
         leased = self._queue.lease(self._name, limit=self._pace.leased_at_once, lease_s=self._pace.lease_s)
         at_once, scanned_first = self._virus_gate.order(self._suspects.alone(leased))
-        parts = [*bounded(at_once), *bounded(scanned_first)]
+        parts = [part for some in (at_once, scanned_first) for part in bounded(some, self._pace.bytes_at_once)]
         while parts:
             part = parts.pop(0)
             try:

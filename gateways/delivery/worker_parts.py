@@ -60,6 +60,7 @@ class Pace:
     """
 
     leased_at_once: int = 128
+    bytes_at_once: int = 32 << 20
     lease_s: float = 120.0
     attempts: int = ATTEMPTS
     outage_pause_s: float = OUTAGE_PAUSE_MS / 1000

@@ -381,8 +381,7 @@ def test_a_mailbox_whose_key_is_missing_is_waited_for_and_nobody_else(office: Po
     assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
 
 
-def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateways.delivery.jobs.BYTES_AT_ONCE", 1000)
+def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice) -> None:
     entered: list[int] = []
 
     class Counted:
@@ -392,7 +391,7 @@ def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice, monkeyp
 
     for number in range(5):
         office.accept(MAIL % b"%d" % number + b"x" * (2000 if number == 1 else 200), "ann@example.test")
-    assert office.worker(book=Counted()).run_due() == 5
+    assert office.worker(book=Counted(), bytes_at_once=1000).run_due() == 5
     assert sum(entered) == 5
     assert max(entered) < 3
     assert len(office.inbox("m1")) == 5
