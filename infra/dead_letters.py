@@ -54,9 +54,17 @@ class DeadLetters:
     """What an operator can do with dead letters. Safe to race: a letter is retried or discarded once."""
 
     def __init__(
-        self, connect: Connect, *, queue: Queue, blobs: Blobs, hostname: str, clock_ms: Callable[[], int]
+        self,
+        connect: Connect,
+        *,
+        queue: Queue,
+        blobs: Blobs,
+        hostname: str,
+        clock_ms: Callable[[], int],
+        at_once: int = AT_ONCE,
     ) -> None:
         self._connect = connect
+        self._at_once = at_once
         self._clock_ms = clock_ms
         self._notifications = Notifications(queue=queue, blobs=blobs, hostname=hostname, clock_ms=clock_ms)
 
@@ -101,7 +109,7 @@ class DeadLetters:
         """
         failed: list[Exception] = []
         discarded, last = 0, (-1, "", 0)
-        while old := self._found(_OLD, (now_ms - days * DAY_MS, *last, AT_ONCE)):
+        while old := self._found(_OLD, (now_ms - days * DAY_MS, *last, self._at_once)):
             for letter in old:
                 last = (letter.buried_at, letter.acceptance_id, letter.recipient)
                 try:

@@ -49,8 +49,6 @@ OUTAGES: tuple[type[Exception], ...] = (
 """What servers that do not answer raise."""
 LONE_OUTAGES: tuple[type[Exception], ...] = (KeyMissingError,)
 """What stands in the way of one mailbox alone and is waited out, beside errors of files."""
-
-
 CHECKS = 8
 """Checks of mail that leaves at a time; none of them outlasts its server's patience."""
 
@@ -130,6 +128,7 @@ class DeliveryParts:
     def worker(self) -> "DeliveryWorker":
         """A worker, for one thread. What workers held that live no more is due from now on."""
         from gateways.delivery.worker import DeliveryWorker
+        from gateways.delivery.worker_parts import Outages, Pace, WorkerParts
         from infra.delivery_book import PostgresBook
         from infra.relay.records import PostgresRelaying
         from infra.spam.parts import personal_filters
@@ -140,27 +139,32 @@ class DeliveryParts:
         self.queue.end_leases_of_the_dead()
         queue = ToldQueue(AttendedQueue(self.queue, hints))
         appender = ToldAppender(TimedAppender(self._parts.lane))
-        return DeliveryWorker(
+        settings = self._parts.settings
+        parts = WorkerParts(
             queue=queue,
             blobs=self._parts.blobs,
-            book=PostgresBook(self._parts.connect, repeat_days=self._parts.settings.repeat_days),
+            book=PostgresBook(self._parts.connect, repeat_days=settings.repeat_days),
             appender=appender,
             directory=self._parts.directory,
             relay=PostgresRelaying(self._parts.connect),
             domains=self._domains,
-            hostname=self._parts.settings.hostname,
+            hostname=settings.hostname,
             filters=self._filters,
-            srs=self._parts.srs,
-            outages=OUTAGES,
-            lone_outages=LONE_OUTAGES,
             personal=personal_filters(self._parts),
-            wait=self._wait(hints),
-            attempts=self._parts.settings.delivery_attempts,
-            name=name,
+            srs=self._parts.srs,
             returns=self._returns(queue, appender),
             quarantine=self.quarantine,
             scanner=None if self._parts.virus is None else self._parts.virus.scanner,
-            scanner_patience_ms=self._parts.settings.unscreened_minutes * 60_000,
+        )
+        return DeliveryWorker(
+            parts,
+            outages=Outages(common=OUTAGES, lone=LONE_OUTAGES),
+            pace=Pace(
+                attempts=settings.delivery_attempts,
+                scanner_patience_ms=settings.unscreened_minutes * 60_000,
+            ),
+            wait=self._wait(hints),
+            name=name,
         )
 
     @cached_property

@@ -27,10 +27,16 @@ from infra.extracts import store_extracts
 from infra.postgres_queue import Connect
 
 PUTS_AT_ONCE = 32
+_MARK = "i"
 _OF_DRAFTS = (
     *("mailbox_id", "command_id", "who", "personal", "server", "size", "received_at", "has_attachment", "blobs"),
     *("own_ref", "is_reply_by_subject"),
 )
+
+
+def is_direct(acceptance_id: str) -> bool:
+    """Whether the message came in this way: nobody at a door accepted it."""
+    return acceptance_id.startswith(_MARK)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +110,7 @@ class DirectDelivery:
 
 def _read(arrival: Arrival) -> _Stored:
     digest = hashlib.sha256(arrival.content).hexdigest()
-    acceptance_id = f"i{digest[:40]}"
+    acceptance_id = f"{_MARK}{digest[:40]}"
     return _Stored(arrival, parse(arrival.content), acceptance_id, mail_blob_name(acceptance_id, arrival.received_at))
 
 

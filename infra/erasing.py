@@ -90,7 +90,7 @@ def is_cleared(connection: Connection[Any], mailbox_id: MailboxId) -> bool:
     return connection.execute(_IS_DONE, (mailbox_id,)).fetchone() is not None
 
 
-def finish_erasures(now_ms: int, *, connect: Connect, keys: Keys) -> int:
+def finish_erasures(now_ms: int, *, connect: Connect, keys: Keys, rows_at_once: int = ROWS_AT_ONCE) -> int:
     """A batch of every erased mailbox of which something is left; how many rows went. An erasure cut short goes on.
 
     Raises: what went wrong with the first mailbox that failed, when the others are done.
@@ -101,7 +101,7 @@ def finish_erasures(now_ms: int, *, connect: Connect, keys: Keys) -> int:
             try:
                 if not begun:
                     _begin(connection, keys, MailboxId(mailbox_id), head=head, now_ms=now_ms)
-                gone = _clear(connection, MailboxId(mailbox_id))
+                gone = _clear(connection, MailboxId(mailbox_id), rows_at_once)
                 removed += gone
                 if not gone and now_ms >= erased_at + SETTLED_MS:
                     _end(connection, MailboxId(mailbox_id), head=head, now_ms=now_ms)
@@ -128,10 +128,10 @@ def _begin(connection: Connection[Any], keys: Keys, mailbox_id: MailboxId, *, he
         connection.execute(_WAKE, (mailbox_id, head, list(FOLLOWING_VIEWS)))
 
 
-def _clear(connection: Connection[Any], mailbox_id: MailboxId) -> int:
+def _clear(connection: Connection[Any], mailbox_id: MailboxId, rows_at_once: int) -> int:
     """Remove some of what is left, in one transaction; how many rows that were."""
     with connection.transaction():
-        place = (mailbox_id, ROWS_AT_ONCE)
+        place = (mailbox_id, rows_at_once)
         removed = sum(connection.execute(statement.encode(), place).rowcount for statement in _removals())
         holders = [
             name
@@ -140,7 +140,7 @@ def _clear(connection: Connection[Any], mailbox_id: MailboxId) -> int:
                 f"{_REMOVE.format(table, _OF_MAILBOX)} RETURNING {holder}".encode(), place
             )
         ]
-        held = (_prefix(mailbox_id), ROWS_AT_ONCE)
+        held = (_prefix(mailbox_id), rows_at_once)
         holders += [holder for (holder,) in connection.execute(_HOLDERS, held)]
         _let_go(connection, holders)
     return removed + len(holders)

@@ -38,13 +38,14 @@ class FileKeys:
     Raises: MasterKeyError, whose text is one line for the operator.
     """
 
-    def __init__(self, folder: Path, master_key_file: Path) -> None:
+    def __init__(self, folder: Path, master_key_file: Path, *, cached_keys: int = CACHED_KEYS) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         flush_folder(folder.parent)
         check_closed(folder)
         self._folder = folder
         self._temporary = make_folders(folder, ".tmp")
         self._tombstones = make_folders(folder, "tombstones")
+        self._cached_keys = cached_keys
         self._cache: OrderedDict[str, MailboxKey] = OrderedDict()
         self._cache_lock = threading.Lock()
         remove_old_files(self._temporary, age_s=TEMPORARY_AGE_S)
@@ -138,7 +139,7 @@ class FileKeys:
             raise
         with self._cache_lock:
             self._cache[mailbox_id] = key
-            if len(self._cache) > CACHED_KEYS:
+            if len(self._cache) > self._cached_keys:
                 self._cache.popitem(last=False)
         return key
 

@@ -167,11 +167,20 @@ class _Step:
 class Follower(Generic[Event]):
     """Keeps one view up with the log. Any number of followers of one view side by side."""
 
-    def __init__(self, conninfo: str, reader: Source[Event], view: View[Event], *, mailboxes: int = 64) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        reader: Source[Event],
+        view: View[Event],
+        *,
+        mailboxes: int = 64,
+        batch_events: int = BATCH_EVENTS,
+    ) -> None:
         self._conninfo = conninfo
         self._reader = reader
         self._view = view
         self._mailboxes = mailboxes
+        self._batch_events = batch_events
         self._after = ""
         self._more = False
         self._failing: str | None = None
@@ -287,7 +296,7 @@ class Follower(Generic[Event]):
     def _apply(self, connection: Connection[Any], step: _Step, mailbox_id: MailboxId, applied_seq: int) -> bool:
         """Apply a batch; whether the view takes more before it settles."""
         since = self._view.reached(mailbox_id, applied_seq)
-        events = self._reader.batch(mailbox_id, since, limit=BATCH_EVENTS)
+        events = self._reader.batch(mailbox_id, since, limit=self._batch_events)
         if not events:
             step.finished.add(mailbox_id)
             return True
@@ -297,7 +306,7 @@ class Follower(Generic[Event]):
             step.moved[mailbox_id] = reached
         if reached < events[-1].seq:
             return False
-        if len(events) < BATCH_EVENTS:
+        if len(events) < self._batch_events:
             step.finished.add(mailbox_id)
         return True
 

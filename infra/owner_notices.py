@@ -35,7 +35,7 @@ _NOBODY_THERE = (None, "suspended", "closed")
 Row = tuple[Any, ...]
 
 
-def tell_owners(_now_ms: int, *, connect: Connect, notices: QuotaNotices) -> int:
+def tell_owners(_now_ms: int, *, connect: Connect, notices: QuotaNotices, at_once: int = AT_ONCE) -> int:
     """Every owner who is to be told has the mail in the queue; of how many rows that took care.
 
     Raises: PassedOverError, when all the others are told; an outage of a server.
@@ -44,18 +44,20 @@ def tell_owners(_now_ms: int, *, connect: Connect, notices: QuotaNotices) -> int
     total = 0
     for _page in range(PAGES_AT_ONCE):
         with connect() as connection, connection.transaction():
-            found = _tell_page(connection, notices, passed_over)
+            found = _tell_page(connection, notices, passed_over, at_once=at_once)
         total += found
-        if found < AT_ONCE:
+        if found < at_once:
             break
     if passed_over:
         raise PassedOverError(passed_over)
     return total
 
 
-def _tell_page(connection: Connection[Any], notices: QuotaNotices, passed_over: dict[str, Exception]) -> int:
+def _tell_page(
+    connection: Connection[Any], notices: QuotaNotices, passed_over: dict[str, Exception], *, at_once: int
+) -> int:
     """How many rows were found; why, where a mailbox's owner could not be told, goes into `passed_over`."""
-    waiting = connection.execute(_WAITING, (list(passed_over), AT_ONCE)).fetchall()
+    waiting = connection.execute(_WAITING, (list(passed_over), at_once)).fetchall()
     for row in waiting:
         try:
             _tell(notices, row)

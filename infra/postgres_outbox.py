@@ -19,7 +19,7 @@ from domain.rows import RecipientStatus
 from gateways.delivery.outbox import Sending
 from gateways.outgoing import DueMail
 from infra.postgres_queue import Connect, shown
-from infra.relay.schedule import add_rows
+from infra.relay.scheduled_rows import add_rows
 from infra.store.reading import StreamReader
 
 CLAIMED_AT_ONCE = 100

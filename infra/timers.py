@@ -114,7 +114,7 @@ class Duty(msgspec.Struct, frozen=True):
     has_own_thread: bool = False
 
 
-def end_snoozes(now_ms: int, *, connect: Connect, appender: Appender) -> int:
+def end_snoozes(now_ms: int, *, connect: Connect, appender: Appender, at_once: int = AT_ONCE) -> int:
     """Messages whose time has come are back in INBOX."""
 
     def commands(due: Sequence[Row]) -> Sequence[Command]:
@@ -123,10 +123,10 @@ def end_snoozes(now_ms: int, *, connect: Connect, appender: Appender) -> int:
             for m, rows in groupby(due, key=lambda row: row[0])
         ]
 
-    return _append_due(_SNOOZED, now_ms, commands, connect=connect, appender=appender)
+    return _append_due(_SNOOZED, now_ms, commands, connect=connect, appender=appender, at_once=at_once)
 
 
-def empty_bins(now_ms: int, *, connect: Connect, appender: Appender, days: int = 30) -> int:
+def empty_bins(now_ms: int, *, connect: Connect, appender: Appender, days: int = 30, at_once: int = AT_ONCE) -> int:
     """What has been in TRASH or SPAM for that many days is deleted for good."""
     before_ms = now_ms - days * DAY_MS
 
@@ -143,7 +143,7 @@ def empty_bins(now_ms: int, *, connect: Connect, appender: Appender, days: int =
             for (mailbox_id, label_id), rows in groupby(due, key=lambda row: (row[0], row[1]))
         ]
 
-    return _append_due(_EXPIRING, before_ms, commands, connect=connect, appender=appender)
+    return _append_due(_EXPIRING, before_ms, commands, connect=connect, appender=appender, at_once=at_once)
 
 
 def forget_messages(now_ms: int, *, connect: Connect) -> int:
@@ -305,8 +305,9 @@ def _append_due(
     *,
     connect: Connect,
     appender: Appender,
+    at_once: int,
 ) -> int:
-    """Append for the `AT_ONCE` longest due, past those mailboxes that refuse; how many were due.
+    """Append for the `at_once` longest due, past those mailboxes that refuse; how many were due.
 
     Raises: PassedOverError, when all that was due of the others is done; an outage of a server.
     """
@@ -314,11 +315,11 @@ def _append_due(
     idle: set[str] = set()
     for _page in range(PAGES_AT_ONCE):
         with connect() as connection:
-            place = (until_ms, [*passed_over, *idle], AT_ONCE)
+            place = (until_ms, [*passed_over, *idle], at_once)
             due = sorted(connection.execute(query.encode(), place).fetchall())
         stuck = _append(commands_of(due), appender, passed_over)
         idle |= stuck
-        if len(due) < AT_ONCE or not (stuck or passed_over):
+        if len(due) < at_once or not (stuck or passed_over):
             break
     if passed_over:
         raise PassedOverError(passed_over)

@@ -21,7 +21,8 @@ CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 CHROMIUM = Path("/usr/bin/chromium")
 HAPROXY = Path("/usr/sbin/haproxy")
 SWAKS = Path("/usr/bin/swaks")
-NEEDED = {"corpus": CORPUS, "browser": CHROMIUM, "haproxy": HAPROXY, "swaks": SWAKS}
+PROMTOOL = Path(shutil.which("promtool") or "/usr/bin/promtool")
+NEEDED = {"corpus": CORPUS, "browser": CHROMIUM, "haproxy": HAPROXY, "swaks": SWAKS, "promtool": PROMTOOL}
 TEMPLATE = "ledgermail_template"
 MEMORY = Path("/dev/shm")  # a file system on which a flush costs nothing: a database a test is 10 times cheaper there
 MEMORY_NEEDED_BYTES = 4 * 2**30
@@ -34,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: drives /usr/bin/chromium")
     config.addinivalue_line("markers", "haproxy: runs /usr/sbin/haproxy")
     config.addinivalue_line("markers", "swaks: runs /usr/bin/swaks")
+    config.addinivalue_line("markers", "promtool: runs promtool, from the path")
     config.addinivalue_line("markers", "servers: needs the real servers that scripts/test --servers brings up")
 
 

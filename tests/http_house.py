@@ -13,6 +13,7 @@ import uvloop
 
 from domain.ids import MailboxId
 from gateways.delivery.worker import DeliveryWorker
+from gateways.delivery.worker_parts import WorkerParts
 from gateways.http.app import HttpApp, create_app
 from gateways.proxy.introductions import Introductions
 from infra.composition import Parts
@@ -99,7 +100,7 @@ class House:
 
     def deliver_all(self) -> int:
         """What waits in the queue reaches the mailboxes."""
-        worker = DeliveryWorker(
+        parts = WorkerParts(
             queue=PostgresQueue(self.parts.connect),
             blobs=self.parts.blobs,
             book=PostgresBook(self.parts.connect),
@@ -109,7 +110,7 @@ class House:
             domains=frozenset(self.parts.settings.domains),
             hostname="mx.example.test",
         )
-        return worker.run_due()
+        return DeliveryWorker(parts).run_due()
 
     def follow(self, view: Any) -> None:
         """A view that follows catches up."""

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from domain.decisions import OpenMailbox
 from domain.ids import MailboxId, new_id
 from gateways.delivery.sender import Sender
 from gateways.delivery.worker import DeliveryWorker
+from gateways.delivery.worker_parts import Outages, Pace, WorkerParts
 from gateways.directory import DirectoryEntry
 from gateways.envelope import Envelope, Recipient
 from gateways.filtering.filters import Filters
@@ -38,8 +40,7 @@ MAIL = (
     b"From: Bob <bob@elsewhere.test>\r\nTo: ann@example.test\r\nSubject: Hello\r\n"
     b"Message-ID: <%b@elsewhere.test>\r\nDate: Sun, 22 Nov 2026 05:00:00 +0000\r\n\r\nHow are you?\r\n"
 )
-
-
+OUTAGES = Outages(common=(OperationalError, InterfaceError))
 _DIRECTORY = "INSERT INTO directory (address, mailbox_id, account_id, state) VALUES (%s, %s, %s, 'open')"
 
 
@@ -103,6 +104,7 @@ class PostOffice:
         return envelope
 
     def worker(self, **changes: Any) -> DeliveryWorker:
+        """`changes` are of its parts, of its pace, or of itself."""
         parts = {
             "queue": self.queue,
             "blobs": self.blobs,
@@ -114,10 +116,11 @@ class PostOffice:
             "hostname": "mx.example.test",
             "filters": self.filters(),
             "srs": self.srs,
-            "outages": (OperationalError, InterfaceError),
-            "clock_ms": self.now_ms,
         }
-        return DeliveryWorker(**(parts | changes))
+        parts |= {one.name: changes.pop(one.name) for one in fields(WorkerParts) if one.name in changes}
+        pace = {one.name: changes.pop(one.name) for one in fields(Pace) if one.name in changes}
+        own = {"outages": OUTAGES, "clock_ms": self.now_ms} | changes
+        return DeliveryWorker(WorkerParts(**parts), pace=Pace(**pace), **own)
 
     def filters(self, **changes: Any) -> Filters:
         parts = {

@@ -93,6 +93,7 @@ class RelayWorld:
         self.returns: ReturnPaths = SendersOwn()
         self.retries = Retries(jitter=0)
         self.listening: list[ListenAddress] = []
+        self.is_test_world = True
         self.authorities: str | None = None
         self.sts_port = 443
         self.tls = TlsCounts(office.pool.connection)
@@ -185,7 +186,7 @@ class RelayWorld:
 
     def road(self, executor: ThreadPoolExecutor) -> Road:
         resolver = DnsResolver(self.dns, tries_s=(1.0, 2.0))
-        network = MachineNetwork(self.listening, port=self.port, is_test_world=True)
+        network = MachineNetwork(self.listening, port=self.port, is_test_world=self.is_test_world)
         policies = StsPolicies(
             resolver,
             HttpsPolicies(resolver, network, port=self.sts_port, authorities=self.authorities),

@@ -19,8 +19,6 @@ from gateways.delivery.routes import Routed
 from gateways.queue import Leased
 from gateways.spam.learning import Asked, PersonalFilters
 
-BYTES_AT_ONCE = 32 << 20
-"""How much of messages a worker holds in memory at a time, unless a single one is larger."""
 DELIVERED = "250 2.1.5 delivered"
 
 
@@ -40,13 +38,13 @@ class Job(msgspec.Struct, eq=False):
     filtered: dict[MailboxId, Filtered] = {}
 
 
-def bounded(batch: Sequence[Leased]) -> Iterator[Sequence[Leased]]:
-    """The batch in parts of at most `BYTES_AT_ONCE`."""
+def bounded(batch: Sequence[Leased], bytes_at_once: int) -> Iterator[Sequence[Leased]]:
+    """The batch in parts of at most so many bytes, or of one message."""
     part: list[Leased] = []
     total = 0
     for leased in batch:
         size_bytes = leased.record.envelope.size_bytes
-        if part and total + size_bytes > BYTES_AT_ONCE:
+        if part and total + size_bytes > bytes_at_once:
             yield part
             part, total = [], 0
         part.append(leased)

@@ -21,106 +21,67 @@ from concurrent.futures import Future
 from domain.commands import Outcome, Refusal
 from domain.ids import MailboxId, new_id
 from gateways import attachments
-from gateways.appending import Appender
-from gateways.blobs import Blobs, StorageFullError
-from gateways.delivery.book import Book
-from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
-from gateways.delivery.filtered import Filtering, Unfiltered
+from gateways.blobs import StorageFullError
+from gateways.delivery.failures import Failures
 from gateways.delivery.jobs import Job, ask_owners, bounded, deliveries, entry_of, reports_of
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
-from gateways.delivery.relaying import Relaying
-from gateways.delivery.returned import Returns
 from gateways.delivery.routes import NOTHING_RETURNS, Routes
-from gateways.delivery.virus_gate import Quarantine, VirusGate
+from gateways.delivery.suspects import Suspects
+from gateways.delivery.virus_gate import VirusGate
 from gateways.delivery.warning import Warnings
-from gateways.directory import Directory
+from gateways.delivery.worker_parts import Outages, Pace, WorkerParts
 from gateways.filtering.owner_rules import OwnerRules
 from gateways.mail_objects import replace_with_split
-from gateways.queue import SUSPECT, Leased, Queue, QueueUnavailableError
-from gateways.spam.learning import NoPersonalFilters, PersonalFilters
-from gateways.srs import Srs
-from gateways.virus.scanning import Scanner
+from gateways.queue import Leased, QueueUnavailableError
 
-LEASED_AT_ONCE = 128
-LEASE_S = 120.0
 POLL_S = 1.0
-MAX_INTERRUPTIONS = 8
-"""`SUSPECT` among others, then six that had it alone, over two minutes at least: they died of it."""
 _GONE = frozenset({"mailbox_unknown", "mailbox_erased"})
+_NO_OUTAGES = Outages()
+_USUAL_PACE = Pace()
 
 
 class DeliveryWorker:
     """Delivers what the queue holds. Any number of threads and processes side by side.
 
-    `filters` runs the owners' rules; without it nobody has any. `srs` knows whom bounces of forwarded mail are for.
-    `outages` are the errors of servers that do not answer, on which all wait; `lone_outages`, beside errors of files,
-    those on which one record or mailbox alone waits. `wait` returns when there may be work, after the seconds given at
-    the latest. What waits for the `scanner` is delivered without it `scanner_patience_ms` after it was received.
+    `wait` returns when there may be work, after the seconds given at the latest. `name` is whom the queue's leases are
+    given to.
     """
 
     def __init__(
         self,
+        parts: WorkerParts,
         *,
-        queue: Queue,
-        blobs: Blobs,
-        book: Book,
-        appender: Appender,
-        directory: Directory,
-        relay: Relaying,
-        domains: frozenset[str],
-        hostname: str,
-        filters: Filtering | None = None,
-        srs: Srs | None = None,
-        outages: tuple[type[Exception], ...] = (),
-        lone_outages: tuple[type[Exception], ...] = (),
-        personal: PersonalFilters | None = None,
+        outages: Outages = _NO_OUTAGES,
+        pace: Pace = _USUAL_PACE,
         wait: Callable[[float], None] | None = None,
         clock_ms: Callable[[], int] | None = None,
-        leased_at_once: int = LEASED_AT_ONCE,
-        lease_s: float = LEASE_S,
-        attempts: int = 3,
-        outage_pause_s: float = OUTAGE_PAUSE_MS / 1000,
         name: str | None = None,
-        returns: Returns | None = None,
-        quarantine: Quarantine | None = None,
-        scanner: Scanner | None = None,
-        scanner_patience_ms: int = 0,
     ) -> None:
-        self._queue = queue
-        self._blobs = blobs
-        self._book = book
-        self._appender = appender
-        self._directory = directory
-        self._relay = relay
-        self._domains = domains
-        self._filters = filters or Unfiltered()
-        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages)
-        self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *lone_outages)
-        self._personal = personal or NoPersonalFilters()
+        self._parts = parts
+        self._queue, self._blobs, self._appender = parts.queue, parts.blobs, parts.appender
+        self._outages: tuple[type[Exception], ...] = (QueueUnavailableError, *outages.common)
+        self._lone_outages: tuple[type[Exception], ...] = (StorageFullError, OSError, *outages.lone)
+        self._pace = pace
         self._wait = wait
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
-        self._leased_at_once = leased_at_once
-        self._lease_s = lease_s
-        self._outage_pause_s = outage_pause_s
-        warnings = Warnings(queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms)
-        self._failures = Failures(queue, warnings=warnings, attempts=attempts)
+        self._name = name or new_id("w")
+        warnings = Warnings(queue=parts.queue, blobs=parts.blobs, hostname=parts.hostname, clock_ms=self._clock_ms)
+        self._failures = Failures(parts.queue, warnings=warnings, attempts=pace.attempts)
+        self._suspects = Suspects(parts.queue, self._failures)
         self._virus_gate = VirusGate(
-            queue=queue,
+            queue=parts.queue,
             failures=self._failures,
             clock_ms=self._clock_ms,
-            quarantine=quarantine,
-            scanner=scanner,
-            patience_ms=scanner_patience_ms,
+            quarantine=parts.quarantine,
+            scanner=parts.scanner,
+            patience_ms=pace.scanner_patience_ms,
         )
         self._notifications = Notifications(
-            queue=queue, blobs=blobs, hostname=hostname, clock_ms=self._clock_ms, srs=srs
+            queue=parts.queue, blobs=parts.blobs, hostname=parts.hostname, clock_ms=self._clock_ms, srs=parts.srs
         )
-        self._name = name or new_id("w")
-        self._returns = returns
         self._unreturned: list[Leased] = []
         self._outage = ""
-        self._is_turn_of_suspects = False
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set; what is in hand then is finished first. An outage is waited out."""
@@ -129,7 +90,7 @@ class DeliveryWorker:
             try:
                 worked = self.run_due()
             except (*self._outages, *self._lone_outages):
-                stop.wait(self._outage_pause_s)
+                stop.wait(self._pace.outage_pause_s)
                 continue
             if not worked:
                 wait(POLL_S)
@@ -140,9 +101,9 @@ class DeliveryWorker:
         Raises: an outage, where not even the queue can be told; the leases then end by themselves.
         """
         self._return_unreturned()
-        leased = self._queue.lease(self._name, limit=self._leased_at_once, lease_s=self._lease_s)
-        at_once, scanned_first = self._virus_gate.order(self._alone_if_suspect(leased))
-        parts = [*bounded(at_once), *bounded(scanned_first)]
+        leased = self._queue.lease(self._name, limit=self._pace.leased_at_once, lease_s=self._pace.lease_s)
+        at_once, scanned_first = self._virus_gate.order(self._suspects.alone(leased))
+        parts = [part for some in (at_once, scanned_first) for part in bounded(some, self._pace.bytes_at_once)]
         while parts:
             part = parts.pop(0)
             try:
@@ -167,29 +128,6 @@ class DeliveryWorker:
             else:
                 self._failures.failed(batch[0], batch[0].recipients, error=error, now_ms=self._clock_ms())
 
-    def _alone_if_suspect(self, leased: Sequence[Leased]) -> Sequence[Leased]:
-        """A record at which workers died repeatedly is tried alone, so that it takes no other one with it.
-
-        One of those and all the others take turns, so that neither has the other wait for ever.
-        """
-        suspects = [one for one in leased if one.interruptions >= SUSPECT]
-        if not suspects:
-            return leased
-        sound = [one for one in leased if one.interruptions < SUSPECT]
-        if sound and not self._is_turn_of_suspects:
-            self._is_turn_of_suspects = True
-            self._queue.hand_back(suspects)
-            return sound
-        self._is_turn_of_suspects = False
-        alone = suspects[0]
-        if len(leased) > 1:
-            self._queue.hand_back([one for one in leased if one is not alone])
-        if alone.interruptions < MAX_INTERRUPTIONS:
-            self._queue.take_alone(alone)
-            return [alone]
-        self._failures.bury(alone, error=f"{alone.interruptions} workers died while they delivered it")
-        return []
-
     def _give_back(self, batch: Sequence[Leased], outage: Exception) -> None:
         """To be tried again soon; what the queue itself cannot be told now it is told first thing afterwards."""
         self._unreturned.extend(batch)
@@ -197,15 +135,15 @@ class DeliveryWorker:
         self._return_unreturned()
 
     def _return_unreturned(self) -> None:
-        due_at = self._clock_ms() + int(self._outage_pause_s * 1000)
+        due_at = self._clock_ms() + int(self._pace.outage_pause_s * 1000)
         while self._unreturned:
             leased = self._unreturned[-1]
             self._failures.give_back(leased, leased.recipients, due_at=due_at, error=self._outage)
             self._unreturned.pop()
 
     def _deliver(self, batch: Sequence[Leased]) -> None:
-        addresses = NOTHING_RETURNS if self._returns is None else self._returns.addresses
-        routes = Routes(batch, self._directory, self._domains, addresses)
+        addresses = NOTHING_RETURNS if self._parts.returns is None else self._parts.returns.addresses
+        routes = Routes(batch, self._parts.directory, self._parts.domains, addresses)
         contents = self._blobs.read_all([leased.record.blob for leased in batch])
         jobs = [
             job for leased in batch if (job := self._opened(leased, contents[leased.record.blob], routes)) is not None
@@ -213,10 +151,10 @@ class DeliveryWorker:
         if not jobs:
             return
         self._take_back(jobs)
-        first = self._book.enter([entry_of(job) for job in jobs])
+        first = self._parts.book.enter([entry_of(job) for job in jobs])
         jobs = [job for job in jobs if self._are_parts_stored(job)]
-        ask_owners(jobs, self._personal)
-        rules = self._filters.rules_of({mailbox_id for job in jobs for mailbox_id in job.routed.mailboxes})
+        ask_owners(jobs, self._parts.personal)
+        rules = self._parts.filters.rules_of({mailbox_id for job in jobs for mailbox_id in job.routed.mailboxes})
         jobs = [job for job in jobs if self._is_filtered(job, rules)]
         self._submit(jobs, first)
         for job in jobs:
@@ -244,9 +182,9 @@ class DeliveryWorker:
     def _take_back(self, jobs: Sequence[Job]) -> None:
         """What comes back of mail that was sent; what cannot be told now waits, its recipients alone."""
         returned = [job for job in jobs if job.routed.returned]
-        if self._returns is None or not returned:
+        if self._parts.returns is None or not returned:
             return
-        for taken in self._returns.take(returned):
+        for taken in self._parts.returns.take(returned):
             try:
                 taken.finish()
             except self._outages:
@@ -272,7 +210,7 @@ class DeliveryWorker:
         record = job.leased.record
         try:
             for mailbox_id, recipients in job.routed.mailboxes.items():
-                job.filtered[mailbox_id] = self._filters.filtered(
+                job.filtered[mailbox_id] = self._parts.filters.filtered(
                     record,
                     job.mail,
                     mailbox_id=mailbox_id,
@@ -309,7 +247,7 @@ class DeliveryWorker:
         for index in job.routed.gone:
             self._bounce(job, index)
         if job.routed.elsewhere:
-            self._relay.take(job.leased.record, job.routed.elsewhere)
+            self._parts.relay.take(job.leased.record, job.routed.elsewhere)
             job.passed_on.extend(job.routed.elsewhere)
         self._leave_holes(job)
 
@@ -338,7 +276,7 @@ class DeliveryWorker:
 
     def _wait_for(self, leased: Leased, recipients: Sequence[int], outage: Exception) -> None:
         """These recipients wait until what they alone need is there again."""
-        due_at = self._clock_ms() + int(self._outage_pause_s * 1000)
+        due_at = self._clock_ms() + int(self._pace.outage_pause_s * 1000)
         self._failures.give_back(leased, recipients, due_at=due_at, error=f"outage: {outage}")
 
     def _unsettle(self, job: Job, outage: Exception) -> None:

@@ -115,6 +115,7 @@ class Courier:
         """Try to relay to every open recipient of the parcel."""
         trip = Trip(parcel, letter, on_final, set(parcel.due.recipients))
         try:
+            self._road.routing.permit(parcel.mail_from)
             await self._travel(trip)
         except UnroutableError as error:
             trip.settle(sorted(trip.pending), "bounced", str(error))

@@ -33,6 +33,10 @@ class Network(Protocol):
         """Whether mail may go there: no stranger's DNS sends us into a private network."""
         ...
 
+    def may_name(self, domain: str) -> bool:
+        """Whether mail may go to or come from a domain: not where it is nobody's (RFC 2606)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MailHost:
@@ -69,11 +73,23 @@ class Routing:
         self._hostname = hostname
         self._shuffle = shuffle
 
+    def permit(self, mail_from: str) -> None:
+        """What nobody could answer is not sent: mail of a domain that is nobody's, as that of the demo accounts. What
+        has a null reverse-path is this host's.
+
+        Raises: UnroutableError
+        """
+        domain = mail_from.rpartition("@")[2] or self._hostname
+        if not self._network.may_name(domain):
+            raise UnroutableError(f"550 5.7.1 {domain} is a name for tests and examples: its mail stays on this host")
+
     async def hosts(self, domain: str) -> Sequence[MailHost]:
         """At least one host with an address, the preferred first.
 
         Raises: UnroutableError, NoRouteYetError
         """
+        if not self._network.may_name(domain):
+            raise UnroutableError(f"550 5.1.2 {domain} is a name for tests and examples: nobody has mail there")
         try:
             names, is_proven = await self._names(domain)
         except DnsTemporaryError as error:

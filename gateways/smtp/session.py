@@ -400,5 +400,6 @@ async def _after(
             protocol.buffer_updated(count)
             first = first[count:]
         return await handshake
-    finally:
+    except (Exception, asyncio.CancelledError):  # not GeneratorExit: of a loop that is closed nothing can be cancelled
         handshake.cancel()
+        raise

@@ -40,7 +40,10 @@ def create(
     name: Annotated[str, typer.Option("--name", help="Display name.")] = "",
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Open an account: reserved names too, and while registration is closed."""
+    """Open an account.
+
+    Reserved names too, and while registration is closed.
+    """
     password = _password(password_stdin)
     with opened_parts() as parts:
         account = parts.registration.create(address, password, display_name=name)
@@ -88,7 +91,10 @@ def quota(
 
 @application.command()
 def suspend(address: Address) -> None:
-    """Let neither owner nor mail in until the account is resumed; its sessions end."""
+    """Let neither owner nor mail in.
+
+    Until the account is resumed; its sessions end.
+    """
     with opened_parts() as parts:
         account = parts.accounts.at(address)
         parts.administration.suspend(account)
@@ -112,7 +118,9 @@ def close(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Close an account; its mail stays, `resume` opens it again, unless erased. Nobody else gets its address.
+    """Close an account.
+
+    Its mail stays, and `resume` opens it again, unless erased. Nobody else gets its address.
 
     Erasing destroys the mailbox's key at once; what else is stored of it (lists, search, files that nobody else holds)
     the running service removes: within minutes, files after LEDGERMAIL_BLOB_GRACE_HOURS.
@@ -147,7 +155,7 @@ def sessions(
 
 @application.command()
 def restrictions(address: Address) -> None:
-    """Show what keeps an account from sending as it would, and why."""
+    """Show what keeps an account from sending, and why."""
     table = table_of("restriction", "why", "since")
     with opened_parts() as parts:
         for one in standing(parts.reader, parts.accounts.at(address).mailbox_id):
@@ -157,7 +165,7 @@ def restrictions(address: Address) -> None:
 
 @application.command()
 def restrict(address: Address, why: Annotated[str, typer.Option("--why", help="Why, for the owner to read.")]) -> None:
-    """Let nothing that an account sends leave until that is lifted."""
+    """Let nothing leave that an account sends, until `lift`."""
     with opened_parts() as parts:
         account = parts.accounts.at(address)
         parts.administration.block_sending(account, why=why)
@@ -166,7 +174,10 @@ def restrict(address: Address, why: Annotated[str, typer.Option("--why", help="W
 
 @application.command()
 def lift(address: Address) -> None:
-    """Let an account send freely again; what came back of its mail until now no longer counts."""
+    """Let an account send freely again.
+
+    What came back of its mail until now no longer counts.
+    """
     with opened_parts() as parts:
         account = parts.accounts.at(address)
         parts.administration.allow_sending(account)

@@ -17,7 +17,10 @@ Name = Annotated[str, typer.Argument(metavar="ALIAS", help="An address, or @doma
 
 @alias.command()
 def add(name: Name, address: Annotated[str, typer.Argument(help="Address of the account that gets the mail.")]) -> None:
-    """Give an account one more address; mail with +tags of it comes too."""
+    """Give an account one more address.
+
+    Mail with +tags of it comes too.
+    """
     with Parts(load(os.environ)) as parts:
         account = _account(parts, address)
         typer.echo(f"{_aliases(parts).add(name, account)} leads to {account.address}")

@@ -33,7 +33,10 @@ class DkimKeysError(OperatorError):
 
 @dkim.command()
 def create(domain: Domain) -> None:
-    """Make the first keys of a domain, which signs with them from now on, and print what to publish."""
+    """Make the first keys of a domain.
+
+    It signs with them from now on. What to publish in the DNS is printed.
+    """
     with _keys(domain) as (name, keys, settings):
         if keys.of(name):
             raise DkimKeysError(f"{name} has keys: `ledgermail dkim rotate {name}` makes new ones")
@@ -44,7 +47,10 @@ def create(domain: Domain) -> None:
 
 @dkim.command()
 def rotate(domain: Domain) -> None:
-    """Make new keys and print their records; called again once the DNS has them, sign with them and retire the old."""
+    """Make new keys; called again, sign with them.
+
+    The first call prints their records. Call again once the DNS has them: then they sign, and the old ones retire.
+    """
     with _keys(domain) as (name, keys, settings):
         if not keys.of(name):
             raise DkimKeysError(f"{name} has no keys: `ledgermail dkim create {name}` makes them")

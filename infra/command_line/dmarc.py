@@ -33,7 +33,10 @@ def show(
     from_mailbox: Annotated[bool, typer.Option("--from-mailbox", help="Those in the operator's mailbox.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Newest messages that are looked into.")] = 100,
 ) -> None:
-    """Who sends mail in a domain's name, what of it was proven, and what became of it."""
+    """Show who sends mail in a domain's name.
+
+    What of it was proven, and what became of it.
+    """
     if not files and not from_mailbox:
         raise ReportError("name a file, or say --from-mailbox")
     for path in files or ():

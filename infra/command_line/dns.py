@@ -24,7 +24,10 @@ def _dns() -> None:
 
 @dns.command()
 def check(domain: Annotated[str, typer.Argument(help="One of LEDGERMAIL_DOMAINS.")]) -> None:
-    """Hold the DNS against what the domain is to publish; exits 1 where something is missing or wrong."""
+    """Hold the DNS against what a domain is to publish.
+
+    Exits with 1 where something is missing or wrong.
+    """
     settings = load(os.environ)
     name = served(domain, settings)
     with Parts(settings) as parts:

@@ -28,7 +28,7 @@ class NotHeldError(OperatorError):
 def list_held(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = _SHOWN,
 ) -> None:
-    """What lies in the quarantine, the oldest first."""
+    """List what lies in the quarantine, the oldest first."""
     with _quarantine() as kept:
         for held in kept.list(limit=limit):
             typer.echo(f"{held.acceptance_id}  since {_time(held.held_at)}  {held.threat}  {_path(held)}")
@@ -36,7 +36,10 @@ def list_held(
 
 @quarantine.command()
 def show(acceptance_id: Acceptance) -> None:
-    """What was found, from whom it came and to whom it was to go, and where its object lies."""
+    """Show a mail, and what was found in it.
+
+    From whom it came, to whom it was to go, and where its object lies.
+    """
     with _quarantine() as kept:
         held = _of(kept, acceptance_id)
         typer.echo(f"found      {held.threat}")
@@ -56,7 +59,10 @@ def show(acceptance_id: Acceptance) -> None:
 
 @quarantine.command()
 def release(acceptance_id: Acceptance) -> None:
-    """Deliver it to its recipients now, as mail that you found to be harmless."""
+    """Deliver a mail that you found to be harmless.
+
+    To the recipients for whom it was kept, now.
+    """
     with _quarantine() as kept:
         held = _of(kept, acceptance_id)
         if not kept.release(held):

@@ -55,7 +55,10 @@ class _Post:
 def list_waiting(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many records at most.")] = _SHOWN,
 ) -> None:
-    """Dead letters first, then the records that wait, the longest due first."""
+    """List dead letters, then the records that wait.
+
+    Of both, the longest due first.
+    """
     with _post() as post, post.connect() as connection:
         depths = queue_depths(connection.cursor())
         typer.echo(f"{depths['ledgermail_queue_records']} waiting, {depths['ledgermail_dead_letters']} dead letters")
@@ -69,7 +72,10 @@ def list_waiting(
 
 @queue.command()
 def show(acceptance_id: Acceptance) -> None:
-    """The envelope of a record or dead letter, where its object lies, and what went wrong."""
+    """Show a record or dead letter, and what went wrong.
+
+    Its envelope, and where its object lies.
+    """
     with _post() as post, post.connect() as connection:
         letters = post.letters.of(acceptance_id)
         waiting = connection.execute(_ONE, (acceptance_id,)).fetchone()
@@ -97,7 +103,10 @@ def retry(acceptance_id: Acceptance, to: Recipient = None) -> None:
 
 @queue.command()
 def discard(acceptance_id: Acceptance, to: Recipient = None) -> None:
-    """Give dead letters up; their senders are told, unless the reverse-path is null."""
+    """Give dead letters up; their senders are told.
+
+    Unless the reverse-path is null.
+    """
     with _post() as post:
         for letter in _chosen(post, acceptance_id, to):
             if post.letters.discard(letter):

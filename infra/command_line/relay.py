@@ -34,7 +34,10 @@ def queue(
     domain: Annotated[str, typer.Argument(help="Only this domain, mail by mail.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many lines at most.")] = 100,
 ) -> None:
-    """What waits for each destination, the most recipients first: how often it was tried, when next, the last reply."""
+    """List what waits, by destination.
+
+    The most recipients first: how often it was tried, when it is tried next, and the last reply.
+    """
     with _operator() as operator:
         name = _named(domain) if domain else None
         found = operator.destinations(limit=limit, domain=name)
@@ -56,7 +59,10 @@ def retry(domain: Domain) -> None:
 
 @relay.command()
 def hold(domain: Domain) -> None:
-    """Send nothing to a domain until it is released; what is being sent at this moment may end."""
+    """Send nothing to a domain until it is released.
+
+    What is being sent at this moment may end.
+    """
     with _operator() as operator:
         name = _named(domain)
         operator.hold(name)
@@ -74,7 +80,7 @@ def release(domain: Domain) -> None:
 
 @relay.command()
 def bounce(domain: Domain) -> None:
-    """Give up everything that waits for a domain; the senders are told."""
+    """Give up what waits for a domain; the senders are told."""
     with opened_parts() as parts, closing(RelayParts(parts)) as made:
         name = _named(domain)
         made.hints.attend()
@@ -89,7 +95,7 @@ def bounce(domain: Domain) -> None:
             settlement.settle(given_up)
             recipients += sum(len(one.outcomes) for one in given_up)
             _leave(made, due, opened)
-        typer.echo(f"{_mails(len(claimed))} for {name} given up, to {recipients} recipients; their senders are told")
+        typer.echo(f"{_mails(len(claimed))} for {name} given up, to {_recipients(recipients)}; their senders are told")
 
 
 def _leave(made: RelayParts, due: Sequence[DueMail], opened: object) -> None:
@@ -109,12 +115,12 @@ def _given_up(parcel: Parcel) -> Tried:
 
 
 def _line(waiting: Waiting) -> str:
-    words = [waiting.domain, f"{waiting.recipients} recipients in {_mails(waiting.mails)}"]
+    words = [waiting.domain, f"{_recipients(waiting.recipients)} in {_mails(waiting.mails)}"]
     words += ["held"] if waiting.is_held else []
     words += [f"{waiting.in_hand} being sent"] if waiting.in_hand else []
     words += [f"waits since {_time(waiting.oldest_at)}"] if waiting.oldest_at is not None else []
     words += [f"next {_time(waiting.next_at)}"] if waiting.next_at is not None and not waiting.is_held else []
-    words += [f"tried {waiting.attempts} times at most"] if waiting.attempts else []
+    words += [f"tried {_times(waiting.attempts)} at most"] if waiting.attempts else []
     words += [waiting.last_reply] if waiting.last_reply else []
     return "  ".join(words)
 
@@ -122,8 +128,8 @@ def _line(waiting: Waiting) -> str:
 def _mail_line(mail: WaitingMail) -> str:
     of = f" of {mail.mailbox_id}" if mail.mailbox_id else ""
     when = "being sent" if mail.is_in_hand else f"next {_time(mail.due_at)}"
-    tried = f"tried {mail.attempts} times" if mail.attempts else "not tried yet"
-    return f"  {mail.submission_id}{of}  {mail.recipients} recipients  {tried}  {when}  {mail.last_reply}".rstrip()
+    tried = f"tried {_times(mail.attempts)}" if mail.attempts else "not tried yet"
+    return f"  {mail.submission_id}{of}  {_recipients(mail.recipients)}  {tried}  {when}  {mail.last_reply}".rstrip()
 
 
 def _held_note(operator: RelayOperator, name: str) -> str:
@@ -133,6 +139,14 @@ def _held_note(operator: RelayOperator, name: str) -> str:
 
 def _mails(count: int) -> str:
     return "1 mail" if count == 1 else f"{count} mails"
+
+
+def _recipients(count: int) -> str:
+    return "1 recipient" if count == 1 else f"{count} recipients"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _time(unix_ms: int) -> str:

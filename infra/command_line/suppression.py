@@ -32,7 +32,10 @@ def list_all(account: Account) -> None:
 
 @suppression.command()
 def remove(account: Account, address: Annotated[str, typer.Argument(help="The address to write to again.")]) -> None:
-    """Take an address off an account's list: what is sent to it leaves again."""
+    """Take an address off the list.
+
+    What the account sends to it leaves again.
+    """
     with opened_parts() as parts:
         sender = parts.accounts.at(account)
         parts.lane.run(

@@ -66,7 +66,9 @@ class RedisListener:
         *,
         key: bytes,
         before: Before,
+        turn_s: float = TURN_S,
     ) -> None:
+        self._turn_s = turn_s
         self._server = server
         self._channel = channel
         self._key = key
@@ -89,7 +91,7 @@ class RedisListener:
             except _OUTAGES as error:
                 if not self._server.is_away:
                     _log.warning("the listener lost Redis (%s) and tries again", error)
-                self._stop.wait(TURN_S)
+                self._stop.wait(self._turn_s)
         self._before.close()
 
     def _listen(self) -> None:
@@ -107,7 +109,7 @@ class RedisListener:
     def _hear(self, connection: Connection) -> None:
         quiet = 0
         while not self._stop.is_set():
-            if connection.can_read(timeout=TURN_S):
+            if connection.can_read(timeout=self._turn_s):
                 quiet = 0
                 heads = [head for sealed in _gathered(connection) for head in self._opened(sealed)]
                 if heads:

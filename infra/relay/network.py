@@ -4,6 +4,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 
+from domain.reserved_names import is_reserved
 from infra.settings import Settings
 from infra.settings_readers import ListenAddress
 
@@ -29,6 +30,10 @@ class MachineNetwork:
         if self._is_test_world:
             return not (found.is_multicast or found.is_unspecified)
         return found.is_global and not found.is_multicast
+
+    def may_name(self, domain: str) -> bool:
+        """Whether somebody has the name. In a test world reserved ones lead somewhere."""
+        return self._is_test_world or not is_reserved(domain)
 
     @staticmethod
     def _is_at(door: ListenAddress, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

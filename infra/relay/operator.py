@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-from psycopg import Connection
+from typing import NamedTuple
 
 from gateways.outgoing import DueMail
 from infra.postgres_queue import Connect
-from infra.relay.schedule import LEASE_MS, due_of
+from infra.relay.destinations import FAR, clear
+from infra.relay.schedule import LEASE_MS
+from infra.relay.scheduled_rows import due_of
 
 _LOCK = "SELECT held FROM relay_domains WHERE domain = %s FOR UPDATE"
 _OVERVIEW = (
@@ -30,15 +30,10 @@ _HOLD = (
     " ON CONFLICT (domain) DO UPDATE SET held = true"
 )
 _RELEASE = "UPDATE relay_domains SET held = false WHERE domain = %s"
-_GONE = (
-    "DELETE FROM relay_domains d WHERE domain = %s AND NOT held"
-    " AND NOT EXISTS (SELECT FROM relay_schedule r WHERE r.domain = d.domain)"
-)
 _CLAIM = (
     "UPDATE relay_schedule SET leased_by = %s, due_at = %s WHERE domain = %s AND leased_by IS NULL"
     " RETURNING domain, mailbox_id, submission_id, recipients, attempt"
 )
-_FAR = 2**62
 
 
 class Waiting(NamedTuple):
@@ -97,14 +92,14 @@ class RelayOperator:
     def hold(self, domain: str) -> None:
         """Nothing is sent there until it is released, new mail included; what is under way may end."""
         with self._connect() as connection, connection.transaction():
-            connection.execute(_HOLD, (domain, _FAR))
+            connection.execute(_HOLD, (domain, FAR))
 
     def release(self, domain: str) -> bool:
         """What was held is sent as it is due; whether it was held."""
         with self._connect() as connection, connection.transaction():
             found = connection.execute(_LOCK, (domain,)).fetchone()
             connection.execute(_RELEASE, (domain,))
-            self._forget_if_empty(connection, domain)
+            clear(connection, [domain])
             return found is not None and bool(found[0])
 
     def claim(self, domain: str, taker: str) -> Sequence[DueMail]:
@@ -113,7 +108,3 @@ class RelayOperator:
             connection.execute(_LOCK, (domain,))
             rows = connection.execute(_CLAIM, (taker, self._clock_ms() + LEASE_MS, domain)).fetchall()
             return [due_of(*row) for row in rows]
-
-    @staticmethod
-    def _forget_if_empty(connection: Connection[Any], domain: str) -> None:
-        connection.execute(_GONE, (domain,))

@@ -13,7 +13,7 @@ from gateways.outgoing import DueMail
 from gateways.queue import QueueRecord
 from infra import blob_references
 from infra.postgres_queue import Connect, encoded, queue_holder
-from infra.relay.schedule import add_rows, record_holder
+from infra.relay.scheduled_rows import add_rows, record_holder
 
 _NEW = (
     "INSERT INTO relay_records (acceptance_id, record, taken, taken_at) VALUES (%s, %s, '{}', %s)"

@@ -41,8 +41,12 @@ class Certificate:
     def look_after(self, stop: threading.Event) -> None:
         """Read the files again whenever they have changed, until `stop`."""
         while not stop.wait(LOOK_S):
-            if self._version() != self._read:
-                self.read_again()
+            self.look()
+
+    def look(self) -> None:
+        """Read the files again if they have changed since they were read last."""
+        if self._version() != self._read:
+            self.read_again()
 
     def _show_current(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current

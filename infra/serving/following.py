@@ -40,7 +40,7 @@ class _Following(NamedTuple):
 
 
 def follow(parts: Parts, stop: threading.Event, ready: Ready) -> None:
-    """Keep search and contacts up with the log until `stop`."""
+    """Keep search, contacts and what the spam filters learn up with the log until `stop`."""
     with ExitStack() as closing:
         index = parts.search.live(closing)
         if parts.kafka is None or parts.settings.kafka_publish == "no":

@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from domain.events import MessageDelivered, RecordedEvent
 from domain.ids import MailboxId
+from infra.direct_delivery import is_direct
 from infra.followers import FollowingView
 from infra.trail.stages import stage_of_many
 
@@ -48,10 +49,8 @@ class ToldView:
 
 def _mail(recorded: RecordedEvent, news_ms: float) -> str:
     """The acceptance of the message that this event brought since then; empty for any other event, and for what was
-    imported: nobody accepted that, and thousands come at once."""
+    imported or is the demo's: nobody accepted that, and thousands come at once."""
     event = recorded.event
     if not isinstance(event, MessageDelivered) or event.server is UNSET or recorded.recorded_at < news_ms:
         return ""
-    if event.source == "import":
-        return ""
-    return event.server.acceptance_id
+    return "" if is_direct(event.server.acceptance_id) else event.server.acceptance_id

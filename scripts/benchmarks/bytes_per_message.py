@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 
 from domain.ids import new_id
 from gateways.delivery.worker import DeliveryWorker
+from gateways.delivery.worker_parts import Outages, WorkerParts
 from gateways.directory import DirectoryEntry
 from gateways.envelope import Envelope, Recipient
 from infra.delivery_book import PostgresBook
@@ -88,7 +89,7 @@ def _deliver(store: Store, folder: Path, count: int) -> None:
         reception = QueueReception(
             directory=directory, domains=DOMAINS, blobs=blobs, queue=queue, connect=pool.connection
         )
-        worker = DeliveryWorker(
+        parts = WorkerParts(
             queue=queue,
             blobs=blobs,
             book=PostgresBook(pool.connection),
@@ -97,8 +98,8 @@ def _deliver(store: Store, folder: Path, count: int) -> None:
             relay=PostgresRelaying(pool.connection),
             domains=DOMAINS,
             hostname="mx.example.test",
-            outages=(OperationalError, InterfaceError),
         )
+        worker = DeliveryWorker(parts, outages=Outages(common=(OperationalError, InterfaceError)))
         for number in range(count):
             _accept(reception, number, addresses[number % MAILBOXES])
             if number % 200 == 199:

@@ -27,6 +27,7 @@ class Stack:
     servers: Sequence[Server]
     say: Say
     stop: threading.Event = field(default_factory=threading.Event)
+    patience_s: float = PATIENCE_S
 
     def place(self, server: Server) -> Place:
         """Where a server lies and listens; without ports where it was never started."""
@@ -97,7 +98,7 @@ class Stack:
         if who is None:
             place.record.unlink(missing_ok=True)
             return True
-        gone = end(who, ask_with=server.ask_with, patience_s=PATIENCE_S)
+        gone = end(who, ask_with=server.ask_with, patience_s=self.patience_s)
         if gone:
             place.record.unlink(missing_ok=True)
             self.say(server.name, "ended")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from infra.operator_errors import OperatorError
-from infra.serving import certificates
 from infra.serving.certificates import Certificate
 from tests.certificates import self_signed
 
@@ -54,17 +53,25 @@ def test_files_that_cannot_be_used_leave_the_one_before_in_place(tmp_path: Path,
     assert shown(certificate) == before
 
 
-def test_files_that_have_changed_are_read_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificates, "LOOK_S", 0.01)
+def test_a_look_reads_files_that_have_changed(tmp_path: Path) -> None:
     certificate = Certificate(*self_signed(tmp_path))
-    before, stop = shown(certificate), threading.Event()
-    looking = threading.Thread(target=certificate.look_after, args=(stop,))
-    looking.start()
+    before = shown(certificate)
     self_signed(tmp_path)
-    while shown(certificate) == before:
-        pass
+    certificate.look()
+    assert shown(certificate) != before
+
+
+def test_a_look_at_files_that_have_not_changed_reads_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    certificate = Certificate(*self_signed(tmp_path))
+    with caplog.at_level("INFO"):
+        certificate.look()
+    assert caplog.messages == []
+
+
+def test_looks_end_when_they_are_told_to(tmp_path: Path) -> None:
+    stop = threading.Event()
     stop.set()
-    looking.join()
+    Certificate(*self_signed(tmp_path)).look_after(stop)
 
 
 def test_a_certificate_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,12 @@ def office(database_url: str, data_folder: Path, clock: Clock) -> Iterator[PostO
 
 @pytest.fixture
 def letters(office: PostOffice, clock: Clock) -> DeadLetters:
-    return DeadLetters(
-        office.pool.connection, queue=office.queue, blobs=office.blobs, hostname="mx.example.test", clock_ms=clock
-    )
+    return letters_of(office, clock)
+
+
+def letters_of(office: PostOffice, clock: Clock, **changes: Any) -> DeadLetters:
+    parts = {"queue": office.queue, "blobs": office.blobs, "hostname": "mx.example.test", "clock_ms": clock}
+    return DeadLetters(office.pool.connection, **(parts | changes))
 
 
 @pytest.fixture
@@ -81,9 +85,9 @@ def test_after_four_days_letters_are_discarded_by_themselves(
 
 
 def test_a_letter_that_cannot_be_read_is_listed_kept_and_stands_in_nobodys_way(
-    office: PostOffice, letters: DeadLetters, acceptance_id: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    office: PostOffice, acceptance_id: str, clock: Clock
 ) -> None:
-    monkeypatch.setattr("infra.dead_letters.AT_ONCE", 1)
+    letters = letters_of(office, clock, at_once=1)
     ((stored,),) = office.rows("UPDATE dead_letters SET record = '\\x00', buried_at = 0 RETURNING record")
     assert stored == b"\0"
     office.accept(MAIL % b"2", "ann@example.test", reverse_path="carl@example.test")
@@ -111,9 +115,7 @@ def test_a_letter_whose_object_cannot_be_read_now_is_kept_and_those_behind_it_ar
     (held,) = office.queue.lease("w", limit=1, lease_s=60)
     office.queue.bury(held, 0, error="unreadable")
     blobs = BrokenFor(office.blobs, lambda name: name == broken, "read")
-    letters = DeadLetters(
-        office.pool.connection, queue=office.queue, blobs=blobs, hostname="mx.example.test", clock_ms=clock
-    )
+    letters = letters_of(office, clock, blobs=blobs)
     clock.advance(5 * DAY_S)
     with pytest.raises(OSError, match="Input/output"):
         letters.expire(clock())

@@ -9,9 +9,12 @@ from domain.mailbox_state import MailboxState
 from gateways.mail_objects import read_mail
 from gateways.mime.parse import parse
 from infra.composition import Parts
+from infra.contacts_view import ContactsView
 from infra.demo import make_demo
+from infra.followers import Follower, fan_out
 from infra.rebuild import verify_mailbox
 from infra.settings import load
+from infra.trail.view import ToldView
 
 
 @pytest.fixture
@@ -41,6 +44,19 @@ def test_the_demonstration_is_varied_and_made_once(parts: Parts) -> None:
     messages = list(rows["messages"].values())
     assert len({message["thread_id"] for message in messages}) < len(messages) - 20
     assert any(message["has_attachment"] for message in messages)
+
+
+def test_nobody_accepted_its_mails_and_the_log_does_not_name_them(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_demo(parts, say=lambda _line: None)
+    with caplog.at_level("INFO", logger="ledgermail.mail"), parts.connect() as connection:
+        follower = Follower(parts.conninfo, parts.reader, ToldView(ContactsView()))
+        while fan_out(connection, ["contacts"]) + follower.step(connection):
+            pass
+        followed = connection.execute("SELECT count(*) FROM followers WHERE applied_seq > 50").fetchone()
+    assert followed == (2,)
+    assert caplog.messages == []
 
 
 def test_newsletters_show_their_own_images_and_large_files_are_split_out(parts: Parts) -> None:

@@ -253,12 +253,14 @@ def test_a_mail_that_waits_for_an_erased_mailbox_is_settled_as_gone(house: House
 
 
 def test_an_erasure_goes_on_in_batches_wherever_it_was_interrupted(
-    house: House, hank: Person, index: LiveTantivyIndex, monkeypatch: pytest.MonkeyPatch
+    house: House, hank: Person, index: LiveTantivyIndex
 ) -> None:
-    monkeypatch.setattr("infra.erasing.ROWS_AT_ONCE", 1)
+    def some() -> int:
+        return finish_erasures(NOW_MS, connect=house.parts.connect, keys=house.parts.keys, rows_at_once=1)
+
     lane = house.app.parts.appender
     lane.submit(EraseMailbox(mailbox_id=hank.mailbox_id, command_id="erase", why="cut before the key")).result()
-    assert finish_erasures(NOW_MS, connect=house.parts.connect, keys=house.parts.keys) > 3
+    assert some() > 3
     assert house.parts.keys.get(hank.mailbox_id) is None
     assert house.parts.directory.find(hank.address) is None
     finish_all(house, index)

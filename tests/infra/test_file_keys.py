@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.file_keys import CACHED_KEYS, FileKeys
+from infra.file_keys import FileKeys
 from infra.keys import KeyBrokenError, KeyDestroyedError, MasterKeyError
 from tests.contracts.keys import KeysContract, OpenKeys
 
@@ -189,10 +189,8 @@ def test_restored_keys_of_the_destroyed_go_again_once_tombstones_are_merged(fold
     assert restored.merge_tombstones(tmp_path / "nothing") == 0
 
 
-def test_the_cache_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert CACHED_KEYS == 10_000
-    monkeypatch.setattr("infra.file_keys.CACHED_KEYS", 3)
-    keys = opened(folder)
+def test_the_cache_is_bounded(folder: Path) -> None:
+    keys = FileKeys(folder, folder / "master.key", cached_keys=3)
     made = {f"b{n}": keys.create(f"b{n}") for n in range(10)}
     assert len(keys._cache) == 3
     assert {name: keys.get(name) for name in made} == made

@@ -106,9 +106,9 @@ def open_three(given: GivenMailboxes) -> list[MailboxId]:
 
 
 def test_more_events_than_a_batch_are_applied_once_and_the_cursor_is_at_the_head(
-    given: GivenMailboxes, connection: psycopg.Connection, follower: Follower, monkeypatch: pytest.MonkeyPatch
+    given: GivenMailboxes, connection: psycopg.Connection, view: Noting
 ) -> None:
-    monkeypatch.setattr("infra.followers.BATCH_EVENTS", 7)
+    follower = Follower(given.url, given.reader, view, batch_events=7)
     for mailbox_id in open_three(given):
         deliver(given, mailbox_id, 0, 20)
     follow(connection, follower)
@@ -386,11 +386,8 @@ def test_an_index_committed_before_a_crash_lost_its_cursor_is_fed_again_and_agre
     index.close()
 
 
-def test_correspondents_are_counted_once_however_the_events_are_cut_into_batches(
-    history: RandomCommands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.followers.BATCH_EVENTS", 9)
-    follower = Follower(history.given.url, history.given.reader, ContactsView())
+def test_correspondents_are_counted_once_however_the_events_are_cut_into_batches(history: RandomCommands) -> None:
+    follower = Follower(history.given.url, history.given.reader, ContactsView(), batch_events=9)
     with psycopg.connect(history.given.url, autocommit=True) as connection:
         for _ in range(3):
             history.run(50)

@@ -75,9 +75,9 @@ def deliver(given: GivenMailboxes, mailbox_id: MailboxId, *names: str) -> None:
             fan_out(connection, ["steps"])
 
 
-def run(given: GivenMailboxes, view: Steps, pauses: Pauses, *, mailboxes: int = 64) -> list[str]:
+def run(given: GivenMailboxes, view: Steps, pauses: Pauses, **bounds: int) -> list[str]:
     """Which pauses were made: to gather, or to look again."""
-    follower = Follower(given.url, given.reader, view, mailboxes=mailboxes)
+    follower = Follower(given.url, given.reader, view, **bounds)
     follower.run(pauses, poll_s=POLL_S, gather_s=GATHER_S)
     return ["poll" if asked == POLL_S else "gather" for asked in pauses.asked_s if asked <= GATHER_S]
 
@@ -97,13 +97,10 @@ def test_mail_after_a_quiet_time_is_applied_without_a_pause(given: GivenMailboxe
     assert view.taken == [[1, 2], [3]]
 
 
-def test_a_backlog_beyond_one_step_is_worked_off_without_a_pause(
-    given: GivenMailboxes, view: Steps, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.followers.BATCH_EVENTS", 2)
+def test_a_backlog_beyond_one_step_is_worked_off_without_a_pause(given: GivenMailboxes, view: Steps) -> None:
     mailbox_id = given.open()
     deliver(given, mailbox_id, "d1", "d2", "d3", "d4")
-    assert run(given, view, Pauses()) == ["gather"]
+    assert run(given, view, Pauses(), batch_events=2) == ["gather"]
     assert view.taken == [[1, 2], [3, 4], [5]]
 
 

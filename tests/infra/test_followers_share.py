@@ -82,14 +82,13 @@ def fill(given: GivenMailboxes, mailbox_id: MailboxId, labels: int) -> None:
 
 
 def test_a_mailbox_with_a_long_backlog_and_many_wake_ups_keeps_nobody_waiting(
-    given: GivenMailboxes, connection: psycopg.Connection, view: Counting, monkeypatch: pytest.MonkeyPatch
+    given: GivenMailboxes, connection: psycopg.Connection, view: Counting
 ) -> None:
-    monkeypatch.setattr("infra.followers.BATCH_EVENTS", 5)
     first, last = sorted(given.open(f"a{n}@example.test") for n in range(2))
     fill(given, first, 40)
     fan_out(connection, ["counting"])
     connection.execute("INSERT INTO follower_wakes SELECT 'counting', %s, 1 FROM generate_series(1, 300)", (first,))
-    follower = Follower(given.url, given.reader, view, mailboxes=1)
+    follower = Follower(given.url, given.reader, view, mailboxes=1, batch_events=5)
     assert (follower.step(connection), waking(connection)) == (5, Counter({first: 1, last: 1}))
     assert (follower.step(connection), view.applied) == (1, Counter({first: 5, last: 1}))
     while follower.step(connection):

@@ -1,6 +1,7 @@
 """A mailbox that fills up says so in INBOX: once a level, whatever dies in between."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from infra.postgres_queue import PostgresQueue
 from tests.contracts.queue import Clock
 from tests.delivery_outages import BrokenFor, Keyless
 from tests.gateways.delivery.test_sender import Crash, CrashesAt
-from tests.post_office import MAIL, PostOffice, post_office
+from tests.post_office import MAIL, OUTAGES, PostOffice, post_office
 
 ANN, BOB = MailboxId("m1"), MailboxId("m2")
 QUOTA_BYTES = 100_000
@@ -51,9 +52,10 @@ def fill(office: PostOffice, more_bytes: int, *, address: str = "ann@example.tes
     office.worker().run_due()
 
 
-def tell(office: PostOffice, **changes: Any) -> int:
+def tell(office: PostOffice, *, at_once: int = 100, **changes: Any) -> int:
     parts: dict[str, Any] = {"queue": office.queue, "blobs": office.blobs, "hostname": "mx.example.test"}
-    return tell_owners(office.now_ms(), connect=office.pool.connection, notices=QuotaNotices(**parts | changes))
+    notices = QuotaNotices(**parts | changes)
+    return tell_owners(office.now_ms(), connect=office.pool.connection, notices=notices, at_once=at_once)
 
 
 def told(office: PostOffice, mailbox_id: str = "m1") -> list[str]:
@@ -171,10 +173,7 @@ def test_nor_of_a_mailbox_without_an_account(office: PostOffice) -> None:
     assert (waiting(office), told(office)) == ([], [])
 
 
-def test_an_object_that_cannot_be_written_stands_in_nobodys_way(
-    office: PostOffice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.owner_notices.AT_ONCE", 1)
+def test_an_object_that_cannot_be_written_stands_in_nobodys_way(office: PostOffice) -> None:
     fill(office, 81_000)
     fill(office, 81_000, address="bob@example.test")
     seen: set[str] = set()
@@ -185,7 +184,7 @@ def test_an_object_that_cannot_be_written_stands_in_nobodys_way(
 
     broken = BrokenFor(office.blobs, is_first, "put")
     with pytest.raises(PassedOverError, match=r"m1: OSError"):
-        tell(office, blobs=broken)
+        tell(office, at_once=1, blobs=broken)
     assert waiting(office) == [("m1", 80)]
     assert (told(office), len(told(office, "m2"))) == ([], 1)
     assert tell(office) == 1
@@ -207,7 +206,7 @@ def test_a_notice_for_a_mailbox_whose_key_is_missing_waits_in_the_queue(office: 
     fill(office, 81_000, address="bob@example.test")
     assert tell(office) == 2
     keyless = Keyless(office.lane, ANN)
-    office.worker(appender=keyless, lone_outages=(KeyMissingError,)).run_due()
+    office.worker(appender=keyless, outages=replace(OUTAGES, lone=(KeyMissingError,))).run_due()
     assert (told(office), len(told(office, "m2"))) == ([], 1)
     assert waiting(office) == []
     clock.advance(60)

@@ -102,12 +102,9 @@ def test_a_listener_finds_the_server_again_and_asks_for_what_it_missed(own: OwnR
         ears.wait_for(lambda one: one.heads == {"m1": 5})
 
 
-def test_a_connection_on_which_nothing_more_comes_is_made_anew(
-    own: OwnRedis, server: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.redis_server.fan_out.TURN_S", 0.05)
+def test_a_connection_on_which_nothing_more_comes_is_made_anew(own: OwnRedis, server: Counted) -> None:
     ears = Ears()
-    with closing(RedisListener(server, b"heads", ears.hear, ears.gap, key=KEY, before=NothingBefore())):
+    with closing(RedisListener(server, b"heads", ears.hear, ears.gap, key=KEY, before=NothingBefore(), turn_s=0.05)):
         ears.wait_for(lambda one: one.gaps == 1)
         while server.opened.acquire(blocking=False):
             pass
@@ -119,13 +116,10 @@ def test_a_connection_on_which_nothing_more_comes_is_made_anew(
         ears.wait_for(lambda one: one.heads == {"m1": 5})
 
 
-def test_a_connection_that_is_only_quiet_is_kept(
-    own: OwnRedis, server: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.redis_server.fan_out.TURN_S", 0.05)
+def test_a_connection_that_is_only_quiet_is_kept(own: OwnRedis, server: Counted) -> None:
     ears, pause = Ears(), threading.Event()
     with (
-        closing(RedisListener(server, b"heads", ears.hear, ears.gap, key=KEY, before=NothingBefore())),
+        closing(RedisListener(server, b"heads", ears.hear, ears.gap, key=KEY, before=NothingBefore(), turn_s=0.05)),
         own.client as client,
     ):
         ears.wait_for(lambda one: one.gaps == 1)

@@ -80,24 +80,18 @@ def deliver_to_bob(office: PostOffice) -> MessageId:
     return MessageId(message["id"])
 
 
-def test_snoozes_of_a_mailbox_that_refuses_stand_in_nobodys_way(
-    office: PostOffice, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.timers.AT_ONCE", 2)
+def test_snoozes_of_a_mailbox_that_refuses_stand_in_nobodys_way(office: PostOffice, clock: Clock) -> None:
     refused, ended, until = deliver(office, 1, 2, 3), deliver_to_bob(office), clock() + 60_000
     office.lane.run(Snooze(mailbox_id=ANN, command_id="s", ids=tuple(refused), until_ms=until))
     office.lane.run(Snooze(mailbox_id=MailboxId("m2"), command_id="s", ids=(ended,), until_ms=until + 1))
     office.keys.destroy("m1")
     clock.advance(61)
     with pytest.raises(PassedOverError, match=r"m1: "):
-        end_snoozes(clock(), connect=office.pool.connection, appender=office.lane)
+        end_snoozes(clock(), connect=office.pool.connection, appender=office.lane, at_once=2)
     assert [m["id"] for m in office.inbox("m2")] == [ended]
 
 
-def test_bins_of_a_mailbox_whose_key_is_missing_stand_in_nobodys_way(
-    office: PostOffice, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.timers.AT_ONCE", 2)
+def test_bins_of_a_mailbox_whose_key_is_missing_stand_in_nobodys_way(office: PostOffice, clock: Clock) -> None:
     for number, message in enumerate(deliver(office, 1, 2, 3)):
         office.lane.run(DeleteMessages(mailbox_id=ANN, command_id=f"d{number}", ids=(message,)))
     gone = deliver_to_bob(office)
@@ -106,10 +100,10 @@ def test_bins_of_a_mailbox_whose_key_is_missing_stand_in_nobodys_way(
     clock.advance(30 * 86_400 + 1)
     keyless = Keyless(office.lane, "m1")
     with pytest.raises(PassedOverError, match=r"m1: .*the key of mailbox m1"):
-        empty_bins(clock(), connect=office.pool.connection, appender=keyless)
+        empty_bins(clock(), connect=office.pool.connection, appender=keyless, at_once=2)
     assert office.rows("SELECT message_id FROM messages WHERE mailbox_id = 'm2' AND destroyed_seq IS NULL") == []
     keyless.missing = False
-    assert empty_bins(clock(), connect=office.pool.connection, appender=keyless) == 2
+    assert empty_bins(clock(), connect=office.pool.connection, appender=keyless, at_once=2) == 2
 
 
 def test_trash_is_emptied_after_thirty_days(office: PostOffice, clock: Clock) -> None:

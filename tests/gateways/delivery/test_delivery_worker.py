@@ -1,6 +1,7 @@
 """From the 250 into the mailbox."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from infra.store.recorder import MailboxRecorder, datastore
 from tests.contracts.queue import Clock
 from tests.delivery_outages import BrokenFor, Keyless
 from tests.gateways.delivery.test_sender import Crash, CrashesAt
-from tests.post_office import MAIL, PostOffice
+from tests.post_office import MAIL, OUTAGES, PostOffice
 
 DAY_S = 86_400
 CONTENT = bytes(range(256)) * 400
@@ -366,7 +367,7 @@ def test_what_begins_like_a_mail_with_holes_has_no_attachments_and_is_never_spli
 def test_a_mailbox_whose_key_is_missing_is_waited_for_and_nobody_else(office: PostOffice, clock: Clock) -> None:
     office.accept(MAIL % b"1", "ann@example.test", "carl@example.test", reverse_path="carl@example.test")
     keyless = Keyless(office.lane, "m1")
-    worker = office.worker(appender=keyless, lone_outages=(KeyMissingError,))
+    worker = office.worker(appender=keyless, outages=replace(OUTAGES, lone=(KeyMissingError,)))
     for _ in range(5):
         worker.run_due()
         clock.advance(6)
@@ -380,8 +381,7 @@ def test_a_mailbox_whose_key_is_missing_is_waited_for_and_nobody_else(office: Po
     assert office.rows("SELECT count(*) FROM queue_records") == [(0,)]
 
 
-def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateways.delivery.jobs.BYTES_AT_ONCE", 1000)
+def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice) -> None:
     entered: list[int] = []
 
     class Counted:
@@ -391,7 +391,7 @@ def test_of_large_messages_few_are_in_memory_at_once(office: PostOffice, monkeyp
 
     for number in range(5):
         office.accept(MAIL % b"%d" % number + b"x" * (2000 if number == 1 else 200), "ann@example.test")
-    assert office.worker(book=Counted()).run_due() == 5
+    assert office.worker(book=Counted(), bytes_at_once=1000).run_due() == 5
     assert sum(entered) == 5
     assert max(entered) < 3
     assert len(office.inbox("m1")) == 5

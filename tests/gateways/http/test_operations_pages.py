@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the path")
+@pytest.mark.promtool
 def test_promtool_takes_the_rules() -> None:
     checked = subprocess.run(
         ["promtool", "check", "rules", "--lint=all", "--lint-fatal", OPERATIONS / "alerts.yaml"],

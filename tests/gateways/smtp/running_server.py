@@ -24,7 +24,12 @@ class RunningServer:
         return Wire(socket.create_connection((self.address, self.port), timeout=20))
 
     def end(self) -> None:
-        self.do(self.server.stop(deadline_s=5))
+        if not self.loop.is_closed():
+            self.do(self.server.stop(deadline_s=5))
+            self.halt()
+
+    def halt(self) -> None:
+        """End the loop, whatever is under way on it."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()

@@ -1,10 +1,13 @@
 """Submission on real sockets, on asyncio and uvloop: TLS from the first octet, and an end that waits for no guesser."""
 
+import asyncio
 import contextlib
+import gc
 import ipaddress
 import smtplib
 import socket
 import ssl
+import sys
 import threading
 
 import pytest
@@ -90,6 +93,25 @@ def test_who_goes_before_the_handshake_is_forgotten(submission):
             wire.sendall(said)
     running.do(running.server.stop(deadline_s=20))
     assert running.server.connections == 0
+
+
+def test_a_loop_that_is_closed_amid_a_handshake_ends_it_without_a_word(submission, monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    running = submission(begins_with_tls=True)
+    with running.connect().connection as wire:
+        wire.sendall(b"\x16\x03\x01")
+        while not running.do(_is_shaking_hands()):
+            pass
+        for _turn in range(10):  # of the loop: the octets are handed over some turns later
+            running.do(_is_shaking_hands())
+        running.halt()
+    gc.collect()
+    assert [one.exc_value for one in unraisable] == []
+
+
+async def _is_shaking_hands():
+    return any("start_tls" in str(task.get_coro()) for task in asyncio.all_tasks())
 
 
 def test_a_sign_in_behind_starttls_is_answered(submission, client_tls, house):

@@ -10,7 +10,8 @@ from domain.ids import MailboxId, SubmissionId, new_id
 from gateways.outgoing import DueMail, OutgoingMail
 from gateways.relay.schedule import Outcome, Settled, SubmissionKey
 from infra.queue_hints import QueueHints
-from infra.relay.schedule import HAND, LEASE_MS, PostgresSchedule
+from infra.relay.destinations import HAND
+from infra.relay.schedule import LEASE_MS, PostgresSchedule
 from tests.contracts.outgoing import OutgoingContract, due
 from tests.contracts.queue import Clock
 

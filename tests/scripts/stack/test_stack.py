@@ -24,8 +24,9 @@ def make(tmp_path: Path) -> Iterator[MakeStack]:
     """Stacks of one data folder, whose servers are ended afterwards."""
     made: list[Stack] = []
 
-    def make(*servers: SmallServer) -> Stack:
-        made.append(Stack(Folders(tmp_path / "data", tmp_path / "cache"), servers, lambda _server, _what: None))
+    def make(*servers: SmallServer, **bounds: float) -> Stack:
+        folders = Folders(tmp_path / "data", tmp_path / "cache")
+        made.append(Stack(folders, servers, lambda _server, _what: None, **bounds))
         return made[-1]
 
     yield make
@@ -123,9 +124,8 @@ def test_who_gives_up_leaves_no_server_that_is_not_ready(make: MakeStack) -> Non
     assert pid_of(stack, "a") is None
 
 
-def test_a_stubborn_server_is_killed(make: MakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.stack_servers.stack.PATIENCE_S", 0.1)
-    stack = make(SmallServer("a", "stays"))
+def test_a_stubborn_server_is_killed(make: MakeStack) -> None:
+    stack = make(SmallServer("a", "stays"), patience_s=0.1)
     stack.up(["a"])
     assert stack.down(["a"]) == []
     assert pid_of(stack, "a") is None
