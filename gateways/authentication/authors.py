@@ -4,16 +4,19 @@ from domain.addresses import AddressInvalidError, parse_domain
 from gateways.authentication.header_block import HeaderBlock
 from gateways.mime.addresses import addresses
 from gateways.mime.encoded_words import unfolded
-from gateways.mime.structure import MAX_VALUE_BYTES
 
 MAX_AUTHORS = 10
+MAX_FROM_BYTES = 16_384
+"""Of all From fields together: the connections of a door wait for the reading."""
 
 
 def author_domains(header: HeaderBlock) -> list[str]:
     """The domains of all addresses in all From fields, each once, ten at most; what is no domain is passed over."""
     found: dict[str, None] = {}
+    left = MAX_FROM_BYTES
     for value in header.values(b"from"):
-        for one in addresses(unfolded(value[:MAX_VALUE_BYTES])):
+        read, left = value[:left], max(left - len(value), 0)
+        for one in addresses(unfolded(read)):
             try:
                 found[parse_domain(one.address.rpartition("@")[2].strip().removesuffix("."))] = None
             except AddressInvalidError:

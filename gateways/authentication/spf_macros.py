@@ -12,6 +12,8 @@ _TOP_LABEL = re.compile(r"(?:\d*[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9]+-[A-Za-z0-9-]*[
 _ESCAPES = {"%": "%", "_": " ", "-": "%20"}
 EXPLANATION_ONLY = "crt"
 MAX_NAME = 253
+MAX_MACROS = 100
+"""Of one text: each stands for up to some 300 characters, which are cut apart anew."""
 
 
 class MacroInvalidError(ValueError):
@@ -31,28 +33,32 @@ def check_domain_spec(text: str) -> None:
 
     Raises: MacroInvalidError
     """
-    for piece in _pieces(text, literal=_LITERAL):
+    pieces = _pieces(text, literal=_LITERAL)
+    for piece in pieces:
         if isinstance(piece, re.Match) and (piece[1] or "").lower() in tuple(EXPLANATION_ONLY):
             raise MacroInvalidError(f"%{{{piece[1]}}} stands in explanations only")
-    if not _ends_as_domain(text):
+    if not pieces or not _ends_as_domain(pieces[-1]):
         raise MacroInvalidError(f"{text!r} is no domain")
 
 
-def _ends_as_domain(text: str) -> bool:
-    if re.search(r"%(?:\{[^}]*\}|[%_-])$", text):
-        return not re.search(r"%[%_-]$", text)
-    _before, dot, last = text.removesuffix(".").rpartition(".")
-    return bool(dot) and _TOP_LABEL.fullmatch(last) is not None
+def _ends_as_domain(last: "str | re.Match[str]") -> bool:
+    if isinstance(last, re.Match):
+        return last[1] is not None
+    _before, dot, label = last.removesuffix(".").rpartition(".")
+    return bool(dot) and _TOP_LABEL.fullmatch(label) is not None
 
 
 def _pieces(text: str, *, literal: re.Pattern[str]) -> "list[str | re.Match[str]]":
     pieces: list[str | re.Match[str]] = []
-    at = 0
+    at = count = 0
     while at < len(text):
         macro = _MACRO.match(text, at)
         if macro is not None:
             if macro[2] and int(macro[2]) == 0:
                 raise MacroInvalidError("no labels are taken")
+            count += macro[1] is not None
+            if count > MAX_MACROS:
+                raise MacroInvalidError(f"more than {MAX_MACROS} macros")
             pieces.append(macro)
             at = macro.end()
             continue
@@ -88,9 +94,10 @@ def explanation(text: str, values: Mapping[str, str]) -> str:
 def domain_name(text: str, values: Mapping[str, str]) -> str:
     """The name that a domain-spec leads to; of one too long the left labels go (RFC 7208 section 7.3)."""
     name = expanded(text, values).removesuffix(".")
-    while len(name) > MAX_NAME and "." in name:
-        name = name.partition(".")[2]
-    return name
+    if len(name) <= MAX_NAME:
+        return name
+    _cut, dot, kept = name[-MAX_NAME - 1 :].partition(".")
+    return kept if dot else name.rpartition(".")[2]
 
 
 def _value(macro: "re.Match[str]", values: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ MAX_ROWS: Final = 100_000
 MAX_PROOFS: Final = 100
 """Results of one row."""
 MAX_PATHS: Final = 200
+MAX_ELEMENTS: Final = 2_000_000
+"""In all: as many as the most records have, each about twenty."""
 _RECORD = "feedback/record"
 _DKIM = f"{_RECORD}/auth_results/dkim"
 _SPF = f"{_RECORD}/auth_results/spf"
@@ -57,8 +59,12 @@ class _Reader:
         self._record: defaultdict[str, str] = defaultdict(str)
         self._proofs: list[Proof] = []
         self._rows: list[Row] = []
+        self._elements = 0
 
     def starts(self, name: str, _attributes: object) -> None:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise ReportUnreadableError(f"it has more than {MAX_ELEMENTS} elements")
         self._path.append(name.rpartition(_NAMESPACE_END)[2])
         self._text = ""
         if len(self._path) > MAX_DEPTH:

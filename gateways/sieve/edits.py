@@ -10,7 +10,7 @@ import re
 from gateways.sieve import nodes as n
 from gateways.sieve.check_tests import FIELD_NAME
 from gateways.sieve.comparing import Budget, holds
-from gateways.sieve.message import Message, decoded
+from gateways.sieve.message import Message
 from gateways.sieve.outcome import MAX_ADDED_FIELDS, RuleError
 
 MAX_VALUE_CHARS = 2_000
@@ -51,7 +51,9 @@ def delete_header(
         counted = places[::-1] if action.last else places
         places = counted[action.index - 1 : action.index]
     if keys:
-        places = [p for p in places if holds(action.match, [decoded(message.fields[p][1])], keys, budget) is not None]
+        places = [
+            p for p in places if holds(action.match, [message.text_of(message.fields[p][1])], keys, budget) is not None
+        ]
     gone = frozenset(places)
     message.change([field for place, field in enumerate(message.fields) if place not in gone])
 

@@ -16,6 +16,7 @@ from gateways.mime.structure import ParsedMessage, Part, walk
 MAX_VALUES = 200
 """Fields of one name, and addresses, that a test looks at."""
 MAX_BODY_CHARS = 1 << 20
+"""Of the body that a test looks at, all its parts together."""
 
 
 class Mailbox(msgspec.Struct, frozen=True):
@@ -45,8 +46,8 @@ class Message:
         self.size_bytes = size_bytes
         self._fields: list[tuple[str, bytes | str]] | None = None
         self._texts: dict[str, str] = {}
-        self._values: dict[str, list[str]] = {}
-        self._addresses: dict[str, list[str]] = {}
+        self._decoded: dict[bytes, str] = {}
+        self._addresses: dict[bytes | str, list[str]] = {}
 
     @property
     def fields(self) -> list[tuple[str, bytes | str]]:
@@ -58,10 +59,7 @@ class Message:
 
     def values(self, name: str) -> list[str]:
         """The decoded values of all fields of that name, without white space around them."""
-        lower = name.lower()
-        if lower not in self._values:
-            self._values[lower] = [decoded(value) for value in self._raw_values(lower)]
-        return self._values[lower]
+        return [self.text_of(value) for value in self._raw_values(name.lower())]
 
     def has(self, name: str) -> bool:
         """Whether there is such a field."""
@@ -70,18 +68,28 @@ class Message:
 
     def addresses(self, name: str) -> list[str]:
         """The addresses in all fields of that name."""
-        lower = name.lower()
-        if lower not in self._addresses:
-            texts = [value if isinstance(value, str) else unfolded(value) for value in self._raw_values(lower)]
-            found = [one.address for text in texts for one in addresses(text) if one.address]
-            self._addresses[lower] = found[:MAX_VALUES]
-        return self._addresses[lower]
+        found: list[str] = []
+        for value in self._raw_values(name.lower()):
+            found += self._addresses_once(value)
+        return found[:MAX_VALUES]
 
     def change(self, fields: list[tuple[str, bytes | str]]) -> None:
         """The header is this from now on."""
         self._fields = fields
-        self._values.clear()
-        self._addresses.clear()
+
+    def text_of(self, value: bytes | str) -> str:
+        """The text of a field's value, read once, whatever a script does to the header between its tests."""
+        if isinstance(value, str):
+            return value
+        if value not in self._decoded:
+            self._decoded[value] = words_decoded(unfolded(value)).strip()
+        return self._decoded[value]
+
+    def _addresses_once(self, value: bytes | str) -> list[str]:
+        if value not in self._addresses:
+            text = value if isinstance(value, str) else unfolded(value)
+            self._addresses[value] = [one.address for one in addresses(text) if one.address][:MAX_VALUES]
+        return self._addresses[value]
 
     def _raw_values(self, lower: str) -> list[bytes | str]:
         return [value for field, value in self.fields if field == lower][:MAX_VALUES]
@@ -94,7 +102,13 @@ class Message:
             return [self._once("text", self._text_body)]
         wanted = [kind.lower() for kind in types]
         parts = [part for part in walk(self.parsed.structure) if not part.parts and _is_of(part, wanted)]
-        return [self._once(part.path, partial(part_text, self._raw, part)) for part in parts[:MAX_VALUES]]
+        found, left = [], MAX_BODY_CHARS
+        for part in parts[:MAX_VALUES]:
+            found.append(self._once(part.path, partial(part_text, self._raw, part))[:left])
+            left -= len(found[-1])
+            if not left:
+                break
+        return found
 
     def _raw_body(self) -> str:
         start = body_offset(self._raw, 0, len(self._raw))
@@ -115,11 +129,6 @@ class Message:
         if key not in self._texts:
             self._texts[key] = make()[:MAX_BODY_CHARS]
         return self._texts[key]
-
-
-def decoded(value: bytes | str) -> str:
-    """The text of a field's value."""
-    return value if isinstance(value, str) else words_decoded(unfolded(value)).strip()
 
 
 def _is_of(part: Part, wanted: Sequence[str]) -> bool:

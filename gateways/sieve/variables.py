@@ -54,7 +54,15 @@ class Variables:
         """The text with every reference filled in, cut at the length of a value unless it was longer itself."""
         if "${" not in text:
             return text
-        return _REFERENCE.sub(self._value, text)[: max(MAX_VALUE_CHARS, len(text))]
+        left, at, found = max(MAX_VALUE_CHARS, len(text)), 0, []
+        for reference in _REFERENCE.finditer(text):
+            for piece in (text[at : reference.start()], self._value(reference)):
+                found.append(piece[:left])
+                left -= len(found[-1])
+            at = reference.end()
+            if not left:
+                break
+        return "".join((*found, text[at : at + left]))
 
     def _value(self, found: re.Match[str]) -> str:
         name = found[1]

@@ -48,7 +48,7 @@ class Learnt:
         return combined([telling[token] for token in tokens if token in telling])
 
 
-def learnt(counts: Iterable[tuple[int, int, int]], *, spams: int, hams: int) -> Learnt:
+def learnt(counts: Iterable[tuple[int, float, float]], *, spams: int, hams: int) -> Learnt:
     """What follows of (token, spams that have it, hams that have it), out of so many messages."""
     telling = {}
     for token, in_spams, in_hams in counts:
@@ -58,7 +58,7 @@ def learnt(counts: Iterable[tuple[int, int, int]], *, spams: int, hams: int) -> 
     return Learnt(spams, hams, telling)
 
 
-def probability(in_spams: int, in_hams: int, *, spams: int, hams: int) -> float:
+def probability(in_spams: float, in_hams: float, *, spams: int, hams: int) -> float:
     """That a message with a token is spam, were there as many of each kind."""
     of_spams, of_hams = in_spams / max(spams, 1), in_hams / max(hams, 1)
     seen = in_spams + in_hams

@@ -1,13 +1,13 @@
 """What was taught, as those who score ask for it: the installation's part at the door, an owner's at delivery."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from domain.ids import MailboxId
 from gateways.screening import QUARANTINE, Screening
-from gateways.spam.bayes import Learnt
+from gateways.spam.bayes import UNDECIDED, Learnt, learnt, probability
 from gateways.spam.scoring import LEAST_TELLING, SPAM_FROM, SURE, by_opinion
 
 LEAST_MAILBOXES = 3
@@ -20,6 +20,28 @@ class Installation(msgspec.Struct, frozen=True):
 
     learnt: Learnt = Learnt()
     reports: Mapping[int, int] = {}
+
+
+class Told(NamedTuple):
+    """A token, in how many spams and hams it stood (each mailbox's as far as it weighs), and in how many mailboxes."""
+
+    token: int
+    in_spams: float
+    in_hams: float
+    spam_voices: int
+    ham_voices: int
+
+
+def taught_together(told: Iterable[Told], *, spams: int, hams: int) -> Learnt:
+    """What so many messages of several mailboxes taught: a token tells of spam only where several say so, and of ham
+    alike, whatever one of them says and however often."""
+
+    def is_backed(one: Told) -> bool:
+        likely = probability(one.in_spams, one.in_hams, spams=spams, hams=hams)
+        return (one.spam_voices if likely > UNDECIDED else one.ham_voices) >= LEAST_MAILBOXES
+
+    counts = ((one.token, one.in_spams, one.in_hams) for one in told if is_backed(one))
+    return learnt(counts, spams=spams, hams=hams)
 
 
 class Asked(msgspec.Struct, frozen=True):

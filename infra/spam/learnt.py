@@ -10,18 +10,33 @@ import psycopg
 from psycopg import Connection
 from psycopg_pool import PoolTimeout
 
-from gateways.spam.bayes import learnt
-from gateways.spam.learning import LEAST_MAILBOXES, Installation
+from gateways.spam.learning import LEAST_MAILBOXES, Installation, Told, taught_together
 from infra.postgres_queue import Connect
 
 EVERY_S = 300.0
 MOST_TOKENS = 200_000
 MOST_SENDERS = 50_000
-_MESSAGES = "SELECT coalesce(sum(spams), 0)::bigint, coalesce(sum(hams), 0)::bigint FROM spam_counts"
-_TOKENS = """
-    SELECT token, sum(spams)::bigint, sum(hams)::bigint FROM spam_tokens
-    GROUP BY token HAVING count(*) >= %s ORDER BY sum(spams) + sum(hams) DESC LIMIT %s
+_WEIGHED = """
+    WITH most AS (
+        SELECT (SELECT spams FROM spam_counts ORDER BY spams DESC OFFSET %(others)s LIMIT 1) AS spams,
+            (SELECT hams FROM spam_counts ORDER BY hams DESC OFFSET %(others)s LIMIT 1) AS hams
+    ), weights AS (
+        SELECT c.mailbox_id, least(c.spams, m.spams) AS spams, least(c.hams, m.hams) AS hams,
+            coalesce(least(c.spams, m.spams)::float / nullif(c.spams, 0), 0) AS of_a_spam,
+            coalesce(least(c.hams, m.hams)::float / nullif(c.hams, 0), 0) AS of_a_ham
+        FROM spam_counts c CROSS JOIN most m
+    )
+    {}
 """
+"""No mailbox weighs more than the one that taught third most: or who teaches without end says what all words mean."""
+_MESSAGES = _WEIGHED.format("SELECT coalesce(sum(spams), 0)::bigint, coalesce(sum(hams), 0)::bigint FROM weights")
+_TOKENS = _WEIGHED.format("""
+    SELECT t.token, sum(t.spams * w.of_a_spam), sum(t.hams * w.of_a_ham),
+        count(*) FILTER (WHERE t.spams > 0), count(*) FILTER (WHERE t.hams > 0)
+    FROM spam_tokens t JOIN weights w USING (mailbox_id)
+    GROUP BY t.token HAVING count(*) >= %(least)s
+    ORDER BY sum(t.spams * w.of_a_spam) + sum(t.hams * w.of_a_ham) DESC LIMIT %(most)s
+""")
 _SENDERS = """
     SELECT sender, (count(DISTINCT mailbox_id) FILTER (WHERE is_spam)
         - count(DISTINCT mailbox_id) FILTER (WHERE NOT is_spam))::integer AS more
@@ -33,10 +48,11 @@ _log = logging.getLogger(__name__)
 
 def installation(connection: Connection[Any]) -> Installation:
     """What several mailboxes taught alike; of one alone nothing is in it."""
-    ((spams, hams),) = connection.execute(_MESSAGES).fetchall()
-    counts = connection.execute(_TOKENS, (LEAST_MAILBOXES, MOST_TOKENS)).fetchall()
+    asked = {"least": LEAST_MAILBOXES, "others": LEAST_MAILBOXES - 1, "most": MOST_TOKENS}
+    ((spams, hams),) = connection.execute(_MESSAGES.encode(), asked).fetchall()
+    told = [Told(*row) for row in connection.execute(_TOKENS.encode(), asked).fetchall()]
     senders = connection.execute(_SENDERS, (LEAST_MAILBOXES, MOST_SENDERS)).fetchall()
-    return Installation(learnt(counts, spams=spams, hams=hams), dict(senders))
+    return Installation(taught_together(told, spams=spams, hams=hams), dict(senders))
 
 
 class InstallationLearnt:

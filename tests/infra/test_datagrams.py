@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from infra.datagrams import Ear, Mouth
-from infra.postgres_queue import KIND, PostgresQueue
+from infra.postgres_queue import CHANNEL, KIND, PostgresQueue
 from infra.queue_hints import QueueHints
 from tests.contracts.queue import record
 
@@ -57,10 +57,14 @@ def test_a_worker_whom_no_datagram_reaches_is_notified(module_database_url: str,
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(module_database_url, autocommit=True)
 
-    with closing(QueueHints(module_database_url, "w", folder=tmp_path / "elsewhere")) as hints:
+    elsewhere = tmp_path / "elsewhere"
+    with closing(QueueHints(module_database_url, "w", folder=elsewhere)) as hints, connect() as listening:
+        listening.execute(f"LISTEN {CHANNEL}")
         hints.attend()
         waiting = threading.Thread(target=hints.wait, args=(HOUR_S,))
         waiting.start()
         with closing(Mouth(tmp_path, KIND)) as mouth:
             PostgresQueue(connect, near=mouth).put(record("far@example.test"))
         waiting.join()
+        (told,) = listening.notifies(timeout=30, stop_after=1)
+        assert told.channel == CHANNEL

@@ -3,14 +3,13 @@
 import gzip
 import io
 import zipfile
-from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.dmarc_reports.reading import read_report
-from gateways.dmarc_reports.report import Policy, Proof
+from gateways.dmarc_reports.reading import MAX_ELEMENTS, read_report
+from gateways.dmarc_reports.report import Policy, Proof, Report
 from gateways.dmarc_reports.unpacking import MAX_XML_BYTES, ReportUnreadableError, unpacked
 from gateways.dmarc_reports.words import in_words
 
@@ -38,9 +37,9 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE feedback [<!ENTITY a "aaaaaaaaaa"><!ENT
 <feedback>&b;</feedback>"""
 
 
-def zipped(**files: bytes) -> bytes:
+def zipped(how: int = zipfile.ZIP_DEFLATED, **files: bytes) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w", how) as archive:
         for name, content in files.items():
             archive.writestr(name.replace("_", "."), content)
     return packed.getvalue()
@@ -115,6 +114,11 @@ def test_a_file_is_unpacked_by_what_it_is(packed: bytes) -> None:
         (b"\x1f\x8bnonsense", "broken"),
         (b"PK\x03\x04nonsense", "cannot be unpacked"),
         (zipped(), "no XML"),
+        (zipped(zipfile.ZIP_BZIP2, r_xml=bytes(MAX_XML_BYTES + 1)), "in a way that no report is"),
+        (zipped(zipfile.ZIP_LZMA, r_xml=NEW.encode()), "in a way that no report is"),
+        (zipped(**{f"{number}_xml": b"" for number in range(101)}), "more than 100 files"),
+        (zipped(r_xml=NEW.encode()).replace(b"\x00\x00r.xml", b"\x08\x08\xff.xml"), "cannot be unpacked"),
+        (b"<feedback>" + b"<a/>" * MAX_ELEMENTS, "elements"),
         (BOMB.encode(), "document type"),
         (b"<feedback>" * 31, "nested"),
         (b"<feedback/>", "no aggregate report"),
@@ -137,7 +141,37 @@ def test_texts_and_numbers_of_strangers_are_bounded() -> None:
     assert report.report_id == "a b c"
 
 
+FILES = (NEW.encode(), gzip.compress(NEW.encode(), mtime=0), zipped(r_xml=NEW.encode()), OLD.encode())
+CHANGES = st.lists(st.tuples(st.integers(0, 2_000), st.binary(max_size=3)), min_size=1, max_size=4)
+
+
+@given(st.sampled_from(FILES), CHANGES)
+def test_a_damaged_file_is_a_report_on_a_domain_or_told_to_be_none(
+    file: bytes, changes: list[tuple[int, bytes]]
+) -> None:
+    damaged = file
+    for at, octets in changes:
+        damaged = damaged[:at] + octets + damaged[at + 1 :]
+    check_that_it_is_a_report_or_told_to_be_none(damaged)
+
+
 @given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: f"<feedback>{text}</feedback>".encode()))
 def test_no_file_makes_it_fail_in_another_way(data: bytes) -> None:
-    with suppress(ReportUnreadableError):
-        read_report(unpacked(data))
+    check_that_it_is_a_report_or_told_to_be_none(data)
+
+
+def check_that_it_is_a_report_or_told_to_be_none(data: bytes) -> None:
+    try:
+        report = read_report(unpacked(data))
+    except ReportUnreadableError as error:
+        told = str(error)
+    else:
+        check_report(report, data)
+        return
+    assert told
+
+
+def check_report(report: Report, data: bytes) -> None:
+    assert report.policy.domain
+    assert len(report.rows) <= data.count(b"<record>") or not data.startswith(b"<")
+    assert next(in_words(report)).endswith(f"about mail from {report.policy.domain}")

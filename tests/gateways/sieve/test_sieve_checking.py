@@ -1,12 +1,10 @@
 """What is no script, and where."""
 
-from contextlib import suppress
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.sieve.checking import ScriptInvalidError, program_of
+from gateways.sieve.checking import MAX_FAULTS, ScriptInvalidError, program_of
 from gateways.sieve.lexer import MAX_SCRIPT_OCTETS
 from tests.gateways.sieve.scripts import EVERYTHING, outcome
 
@@ -76,9 +74,17 @@ def test_comments_case_and_line_ends_do_not_matter() -> None:
 
 
 @given(st.text(max_size=300))
-def test_no_text_is_anything_but_a_script_or_an_invalid_one(text: str) -> None:
-    with suppress(ScriptInvalidError):
+def test_no_text_is_anything_but_a_script_that_runs_or_has_faults_in_its_lines(text: str) -> None:
+    try:
         program_of(text)
+    except ScriptInvalidError as error:
+        lines = [fault.line for fault in error.faults]
+        assert 0 < len(lines) <= MAX_FAULTS
+        assert lines == sorted(lines)
+        assert all(1 <= line <= 1 + text.count("\n") for line in lines)
+        return
+    found = outcome(text)
+    assert found.is_kept or found.is_discarded
 
 
 _WORDS = (

@@ -2,12 +2,13 @@
 
 import re
 import tempfile
+from base64 import b64decode
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.sasl import MECHANISMS, ResponseInvalidError
+from gateways.sasl import MECHANISMS, PasswordClaim, ResponseInvalidError
 from gateways.submission.sign_in import Dialogue
 from tests.gateways.smtp.conftest import FolderReception
 from tests.gateways.submission.conftest import ANN, SECRET, Handing, House, encoded, plain
@@ -41,14 +42,21 @@ def test_nothing_that_is_said_breaks_the_conversation_or_gets_in(said: list[str]
 )
 def test_a_mechanism_ends_in_a_claim_or_says_that_there_is_none(name: str, said: list[str | bytes]) -> None:
     dialogue = Dialogue(MECHANISMS[name])
+    responses = [one if isinstance(one, str) else encoded(one) for one in said]
     try:
         answered = dialogue.begin(None)
-        for response in said:
-            if not isinstance(answered, str):
-                break
-            answered = dialogue.answer(response if isinstance(response, str) else encoded(response))
+        while isinstance(answered, str) and responses:
+            assert b64decode(answered, validate=True).isascii()
+            answered = dialogue.answer(responses.pop(0))
     except ResponseInvalidError:
-        pass
+        return
+    if isinstance(answered, str):  # it waits for more than was said
+        assert len(said) < 2
+    elif isinstance(answered, PasswordClaim):
+        assert answered.name
+        assert answered.password
+    else:
+        assert answered.token
 
 
 @settings(max_examples=50, deadline=None)
