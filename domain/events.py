@@ -443,6 +443,28 @@ class AppPasswordRemoved(Event, frozen=True, kw_only=True):
     app_password_id: str
 
 
+class SecondFactorAdded(Event, frozen=True, kw_only=True):
+    """A second factor was switched on, in this session: its code is asked for beside the password from now on."""
+
+    TOPIC = "SecondFactorAdded"
+    session_id: str
+
+
+class SecondFactorRemoved(Event, frozen=True, kw_only=True):
+    """The second factor was taken off, by its owner (in this session) or by an operator."""
+
+    TOPIC = "SecondFactorRemoved"
+    by: str
+    session_id: str
+
+
+class RecoveryCodeUsed(Event, frozen=True, kw_only=True):
+    """A recovery code stood for the second factor; so many are `left`. That it opened a session is the next event."""
+
+    TOPIC = "RecoveryCodeUsed"
+    left: int
+
+
 class QuotaSet(Event, frozen=True, kw_only=True):
     """The mailbox may now hold this many bytes."""
 

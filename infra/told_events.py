@@ -148,6 +148,9 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.SendingAllowed: lambda _w, _x: "allowed sending again",
     e.SignedIn: _signed_in,
     e.PasswordChanged: lambda _w, x: f"password changed by {x.by}",
+    e.SecondFactorAdded: lambda _w, _x: "switched a second factor on",
+    e.SecondFactorRemoved: lambda _w, x: f"second factor taken off by {x.by}",
+    e.RecoveryCodeUsed: lambda _w, x: f"used a recovery code, {x.left} left",
     e.QuotaSet: lambda _w, x: f"set the quota to {x.limit_bytes} bytes",
     e.QuotaWarned: lambda _w, x: f"{x.level} % full: {x.used_bytes} of {x.limit_bytes} bytes",
 }

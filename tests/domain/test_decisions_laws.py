@@ -25,6 +25,7 @@ UNDRAWN = {
     *("MessageReparsed", "IdentityChanged", "ContactChanged", "RulesReplaced", "VacationSet", "SettingsChanged"),
     *("SignedIn", "PasswordChanged", "AppPasswordAdded", "AppPasswordRemoved"),
     *("SendingRestricted", "SendingAllowed", "SenderFlagged", "SignInDemanded", "MailboxErased"),
+    *("SecondFactorAdded", "SecondFactorRemoved", "RecoveryCodeUsed"),
     *("AddressSuppressed", "SuppressionLifted"),
 }
 """What `COMMANDS` has no command for: these are tested one by one."""
