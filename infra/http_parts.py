@@ -97,6 +97,7 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         sessions=parts.sessions,
         passwords=parts.passwords,
         app_passwords=parts.app_passwords,
+        second_factors=parts.second_factors,
         blobs=parts.blobs,
         extracts=Extracts(parts.connect, lambda name: read_mail(parts.blobs, name)),
         touch=toucher(parts.connect),

@@ -16,6 +16,7 @@ from gateways.blobs import Blobs
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
+from gateways.second_factors import SecondFactors
 from gateways.transfers import Transfers
 from gateways.unsubscribes import Unsubscribes
 from projections.contacts import Suggestions
@@ -179,6 +180,7 @@ class HttpParts:
     sessions: Sessions
     passwords: Passwords
     app_passwords: AppPasswords
+    second_factors: SecondFactors
     blobs: Blobs
     extracts: Extracts
     touch: Callable[[Mapping[str, int]], None]
