@@ -328,12 +328,16 @@ class SubmissionUndone(Event, frozen=True, kw_only=True):
     draft_id: DraftId
 
 
-class SubmissionRejected(Event, frozen=True, kw_only=True):
-    """A check before sending refused the whole submission; `reason` is shown to the sender."""
+class SubmissionRejected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A check before sending refused the whole submission; `reason` is shown to the sender.
+
+    `check`, where it is there, is whose finding counts against the sender: spam.
+    """
 
     TOPIC = "SubmissionRejected"
     submission_id: SubmissionId
     reason: str
+    check: str = ""
 
 
 class RecipientPersonal(msgspec.Struct, frozen=True):
@@ -508,6 +512,13 @@ class SendingAllowed(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     TOPIC = "SendingAllowed"
     counted_from: str = ""
+
+
+class RecipientUnsubscribed(Event, frozen=True, kw_only=True):
+    """Whoever has this address wants no more bulk mail of this mailbox: none is sent there from now on."""
+
+    TOPIC = "RecipientUnsubscribed"
+    address: str
 
 
 class MailboxRestored(Event, frozen=True, kw_only=True):

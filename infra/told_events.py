@@ -141,6 +141,7 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.SubmissionRejected: lambda _w, x: f"{x.submission_id} was rejected: {x.reason}",
     e.RecipientReported: _report,
     e.AddressSuppressed: lambda _w, x: f"put {x.address} on the suppression list ({x.why})",
+    e.RecipientUnsubscribed: lambda _w, x: f"{x.address} wants no more bulk mail",
     e.SuppressionLifted: lambda _w, x: f"took {x.address} off the suppression list",
     e.SendingRestricted: lambda _w, x: f"{'blocked' if x.blocked else 'halved'} sending: {x.why}",
     e.SenderFlagged: lambda _w, x: f"flagged for the operator: {x.why}",

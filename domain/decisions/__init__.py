@@ -36,6 +36,7 @@ from domain.decisions.reporting import RejectSubmission, ReleaseSubmission, Repo
 from domain.decisions.sending import Submit, SubmitNew, UndoSubmission
 from domain.decisions.snoozing import EndSnooze, Snooze
 from domain.decisions.submitting import SubmitWritten
+from domain.decisions.unsubscribing import RecordUnsubscription
 
 __all__ = [
     "AddAppPassword",
@@ -64,6 +65,7 @@ __all__ = [
     "RecordSecondFactor",
     "RecordSecondFactorGone",
     "RecordSignIn",
+    "RecordUnsubscription",
     "RejectSubmission",
     "ReleaseSubmission",
     "RemoveAppPassword",

@@ -65,6 +65,7 @@ FOLDS: dict[type[events.Event], Fold] = {
     events.SendingAllowed: fold_restrictions.sending_allowed,
     events.AddressSuppressed: fold_restrictions.address_suppressed,
     events.SuppressionLifted: fold_restrictions.suppression_lifted,
+    events.RecipientUnsubscribed: fold_restrictions.recipient_unsubscribed,
     events.MailboxRestored: fold_labels.restored,
     events.MailboxErased: fold_labels.erased,
 }

@@ -18,7 +18,6 @@ from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
 from gateways.second_factors import SecondFactors
 from gateways.transfers import Transfers
-from gateways.unsubscribes import Unsubscribes
 from projections.contacts import Suggestions
 from projections.mailbox_views import MailboxFacts, MailboxRecords, MessageLists
 from projections.search import SearchIndex
@@ -185,7 +184,6 @@ class HttpParts:
     extracts: Extracts
     touch: Callable[[Mapping[str, int]], None]
     uploads: Uploads
-    unsubscribes: Unsubscribes
     kept_answers: KeptAnswers
     search: SearchIndex
     suggestions: Suggestions

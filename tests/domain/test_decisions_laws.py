@@ -26,7 +26,7 @@ UNDRAWN = {
     *("SignedIn", "PasswordChanged", "AppPasswordAdded", "AppPasswordRemoved"),
     *("SendingRestricted", "SendingAllowed", "SenderFlagged", "SignInDemanded", "MailboxErased"),
     *("SecondFactorAdded", "SecondFactorRemoved", "RecoveryCodeUsed"),
-    *("AddressSuppressed", "SuppressionLifted"),
+    *("AddressSuppressed", "SuppressionLifted", "RecipientUnsubscribed"),
 }
 """What `COMMANDS` has no command for: these are tested one by one."""
 WORDS = ("$seen", "$flagged", "$draft", "$junk", "work")

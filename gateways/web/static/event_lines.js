@@ -46,6 +46,7 @@ const LINES = {
     `${feedback === "complaint" ? "Complained of" : capital(status)}: ${address || `recipient ${recipient + 1}`}`,
   AddressSuppressed: ({ address, why }) =>
     `Nothing more is sent to ${address}: ${why === "complaint" ? "a complaint came back" : "it takes no mail"}`,
+  RecipientUnsubscribed: ({ address }) => `${address} unsubscribed from your mail to many`,
   SuppressionLifted: ({ address }) => `Mail to ${address} leaves again`,
   SendingRestricted: ({ blocked, why }) => `Sending is ${blocked ? "blocked" : "slowed to half"}: ${why}`,
   SenderFlagged: ({ why }) => `The operator looks at what is sent: ${why}`,
