@@ -221,6 +221,10 @@ class DeliveryParts:
             )
         ]
         checks.append(UnsubscribedCheck(PostgresUnsubscribes(self._parts.connect)))
+        if settings.spam == "on":
+            from infra.spam.parts import outgoing_check
+
+            checks.append(outgoing_check(self._parts))
         if virus is not None:
             checks.append(AttachmentCheck(virus.scanner, patience_ms=settings.unscreened_minutes * 60_000))
         return SideBySide(

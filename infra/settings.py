@@ -455,6 +455,14 @@ class Settings:
         "REFUSED_PERCENT", 70, "Score, in hundredths, above which mail is refused; 100: none is.", least=1, most=100
     )
 
+    outgoing_percent: int = _count(
+        "OUTGOING_PERCENT",
+        70,
+        "Score, in hundredths, above which mail that owners send is refused, and they read why; 100: none is.",
+        least=1,
+        most=100,
+    )
+
     max_message_bytes: int = _count(
         "MAX_MESSAGE_BYTES", 36 * MIB, "Largest message taken; above it 552 5.3.4.", least=64 * KIB, most=GIB
     )
