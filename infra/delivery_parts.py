@@ -255,6 +255,7 @@ class DeliveryParts:
                 dead_letter_days=settings.dead_letter_days,
                 quarantine_days=settings.quarantine_days,
                 blob_grace_hours=settings.blob_grace_hours,
+                sent_archive_days=settings.sent_archive_days,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
                 reporting=self._reporting if settings.dmarc_reports == "on" else None,
             )

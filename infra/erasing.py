@@ -32,6 +32,7 @@ MAILBOX_TABLES = (
     "notices",
     "correspondents",
     "relay_outcomes",
+    "sent_trips",
     "aliases",
     "validations",
     "unsubscribed",

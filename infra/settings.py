@@ -301,6 +301,13 @@ class Settings:
     retention_days: int = _count(
         "RETENTION", 30, "Days until a deleted message's key and blobs are destroyed.", least=0, most=36500
     )
+    sent_archive_days: int = _count(
+        "SENT_ARCHIVE_DAYS",
+        30,
+        "Days for which `ledgermail relay sent` can show what was sent, deleted meanwhile or not; 0: no archive.",
+        least=0,
+        most=36500,
+    )
     hostname: str = _from(
         "HOSTNAME",
         read.domain_name,
