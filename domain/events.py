@@ -328,12 +328,16 @@ class SubmissionUndone(Event, frozen=True, kw_only=True):
     draft_id: DraftId
 
 
-class SubmissionRejected(Event, frozen=True, kw_only=True):
-    """A check before sending refused the whole submission; `reason` is shown to the sender."""
+class SubmissionRejected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A check before sending refused the whole submission; `reason` is shown to the sender.
+
+    `check`, where it is there, is whose finding counts against the sender: spam.
+    """
 
     TOPIC = "SubmissionRejected"
     submission_id: SubmissionId
     reason: str
+    check: str = ""
 
 
 class RecipientPersonal(msgspec.Struct, frozen=True):
@@ -443,6 +447,28 @@ class AppPasswordRemoved(Event, frozen=True, kw_only=True):
     app_password_id: str
 
 
+class SecondFactorAdded(Event, frozen=True, kw_only=True):
+    """A second factor was switched on, in this session: its code is asked for beside the password from now on."""
+
+    TOPIC = "SecondFactorAdded"
+    session_id: str
+
+
+class SecondFactorRemoved(Event, frozen=True, kw_only=True):
+    """The second factor was taken off, by its owner (in this session) or by an operator."""
+
+    TOPIC = "SecondFactorRemoved"
+    by: str
+    session_id: str
+
+
+class RecoveryCodeUsed(Event, frozen=True, kw_only=True):
+    """A recovery code stood for the second factor; so many are `left`. That it opened a session is the next event."""
+
+    TOPIC = "RecoveryCodeUsed"
+    left: int
+
+
 class QuotaSet(Event, frozen=True, kw_only=True):
     """The mailbox may now hold this many bytes."""
 
@@ -486,6 +512,13 @@ class SendingAllowed(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     TOPIC = "SendingAllowed"
     counted_from: str = ""
+
+
+class RecipientUnsubscribed(Event, frozen=True, kw_only=True):
+    """Whoever has this address wants no more bulk mail of this mailbox: none is sent there from now on."""
+
+    TOPIC = "RecipientUnsubscribed"
+    address: str
 
 
 class MailboxRestored(Event, frozen=True, kw_only=True):

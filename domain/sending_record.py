@@ -15,6 +15,12 @@ COMPLAINTS_FROM_RECIPIENTS = 1_000
 """Below so many recipients a share says nothing."""
 
 VOLUME_FACTOR = 10
+SPAM_FROM_MESSAGES = 3
+"""So many messages of a day that look like known spam are no mistake of the filter's."""
+
+SPAM = "spam"
+"""The check whose refusals are counted."""
+
 LOOKED_AT_EVERY = 10
 """Volume is looked at with every tenth message of a day, for the look costs reading a week."""
 
@@ -56,3 +62,8 @@ def is_unusual(sent_at: Sequence[int], *, now_ms: int, from_messages: int) -> bo
     days_before = RECORD_MS // DAY_MS - 1
     usual = sum(now_ms - RECORD_MS < moment <= now_ms - DAY_MS for moment in sent_at) / days_before
     return today >= max(from_messages, VOLUME_FACTOR * usual)
+
+
+def spam_times(before: Sequence[int], *, now_ms: int) -> list[int]:
+    """When the last messages that look like spam were refused, this one among them; those of the last day."""
+    return [*(at for at in before if at > now_ms - DAY_MS), now_ms][-SPAM_FROM_MESSAGES:]

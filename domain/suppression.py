@@ -1,8 +1,10 @@
-"""Addresses that a mailbox does not write to: they take no mail, or their owners complained."""
+"""Addresses that a mailbox does not write to: they take no mail, or their owners complained or want none to many."""
 
 KIND = "suppression"
 """The kind of document that an entry is; its id is the address as `suppressed_form` has it."""
 
+UNSUBSCRIBED = "unsubscribed"
+"""The same, of an address that wants no bulk mail alone."""
 
 MAX_CHARS = 320
 """Longer than any address that mail can be sent to (RFC 5321 section 4.5.3.1)."""

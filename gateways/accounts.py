@@ -192,12 +192,21 @@ class Sessions(Protocol):
     """Signing in, and what a token stands for."""
 
     def sign_in(
-        self, address: str, password: str, *, client: str, network_address: str, protocol: str = "http"
+        self,
+        address: str,
+        password: str,
+        *,
+        client: str,
+        network_address: str,
+        protocol: str = "http",
+        totp: str | None = None,
     ) -> SignedIn:
         """A new session, recorded in the owner's log. An unknown address costs and answers what a wrong password does.
 
+        `totp` is a code of the second factor, or a recovery code; asked for where the account has a second factor.
+
         Raises:
-            CredentialsInvalidError, AccountSuspendedError, SignInThrottledError.
+            CredentialsInvalidError, AccountSuspendedError, SignInThrottledError, TotpRequiredError.
         """
         ...
 
@@ -250,7 +259,7 @@ class NativeSignIn(Protocol):
     def with_password(
         self, address: str, password: str, *, client: str, network_address: str, protocol: str
     ) -> Principal:
-        """Whom an app password or the account's own speaks for.
+        """Whom an app password or the account's own speaks for; the latter for nobody where it has a second factor.
 
         The first of a day from a place is recorded in the owner's log. `session_id` is the app password's id, or
         `password`.

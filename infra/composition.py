@@ -32,6 +32,8 @@ from infra.accounts.native_sign_in import PostgresNativeSignIn
 from infra.accounts.outages import Connect
 from infra.accounts.passwords import PostgresPasswords
 from infra.accounts.registration import PostgresRegistration
+from infra.accounts.second_factors import PURPOSE as SECOND_FACTORS_PURPOSE
+from infra.accounts.second_factors import WRONG_CODES, PostgresSecondFactors
 from infra.accounts.sessions import PostgresSessions
 from infra.accounts.throttle import SignInThrottle
 from infra.accounts.unfinished import Unfinished
@@ -411,7 +413,22 @@ class Parts:
     def sessions(self) -> PostgresSessions:
         """Sessions and their tokens."""
         known = None if self.redis is None else self.redis.known_tokens
-        return PostgresSessions(self.connect, self.credentials, self.unfinished, self.lane, known=known)
+        return PostgresSessions(
+            self.connect, self.credentials, self.unfinished, self.lane, self.second_factors, known=known
+        )
+
+    @cached_property
+    def second_factors(self) -> PostgresSecondFactors:
+        """Codes beside the password."""
+        return PostgresSecondFactors(
+            self.connect,
+            accounts=self.accounts,
+            check=self.credentials,
+            throttle=SignInThrottle(self.failure_counts, "second factor", account=WRONG_CODES),
+            appender=self.lane,
+            secret=self.keys.derived(SECOND_FACTORS_PURPOSE),
+            issuer=self.settings.hostname,
+        )
 
     @cached_property
     def passwords(self) -> PostgresPasswords:

@@ -225,6 +225,10 @@ class DeliveryParts:
             )
         ]
         checks.append(UnsubscribedCheck(PostgresUnsubscribes(self._parts.connect)))
+        if settings.spam == "on":
+            from infra.spam.parts import outgoing_check
+
+            checks.append(outgoing_check(self._parts))
         if virus is not None:
             checks.append(AttachmentCheck(virus.scanner, patience_ms=settings.unscreened_minutes * 60_000))
         return SideBySide(
@@ -255,6 +259,7 @@ class DeliveryParts:
                 dead_letter_days=settings.dead_letter_days,
                 quarantine_days=settings.quarantine_days,
                 blob_grace_hours=settings.blob_grace_hours,
+                sent_archive_days=settings.sent_archive_days,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
                 reporting=self._reporting if settings.dmarc_reports == "on" else None,
             )

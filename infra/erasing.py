@@ -32,6 +32,7 @@ MAILBOX_TABLES = (
     "notices",
     "correspondents",
     "relay_outcomes",
+    "sent_trips",
     "aliases",
     "validations",
     "unsubscribed",
@@ -48,7 +49,7 @@ HOLDERS = {
     "uploads": "'upload:' || upload_id",
 }
 """The same, where each row may hold objects: table → who holds them."""
-ACCOUNT_TABLES = ("sessions", "app_passwords", "http_answers")
+ACCOUNT_TABLES = ("sessions", "app_passwords", "second_factors", "recovery_codes", "http_answers")
 """The same, by account id."""
 
 _ERASED = "SELECT erased FROM mailboxes WHERE mailbox_id = %s"

@@ -25,7 +25,6 @@ from infra.extracts import Extracts
 from infra.kept_answers import PostgresKeptAnswers
 from infra.keys import KeyMissingError
 from infra.local_wakes import LocalListener
-from infra.postgres_unsubscribes import PostgresUnsubscribes
 from infra.serving.checks import add_checks, gauges_of
 from infra.settings import Settings
 from infra.store.lane import LaneClosedError
@@ -97,11 +96,11 @@ def http_parts(parts: Parts, closing: ExitStack) -> HttpParts:
         sessions=parts.sessions,
         passwords=parts.passwords,
         app_passwords=parts.app_passwords,
+        second_factors=parts.second_factors,
         blobs=parts.blobs,
         extracts=Extracts(parts.connect, lambda name: read_mail(parts.blobs, name)),
         touch=toucher(parts.connect),
         uploads=PostgresUploads(parts.connect, holds_what_is_sent=parts.transfers is not None),
-        unsubscribes=PostgresUnsubscribes(parts.connect),
         transfers=parts.transfers,
         file_scans=_file_scans(parts, closing),
         kept_answers=PostgresKeptAnswers(parts.connect, secret),

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 import psycopg
 
+from domain.automatic_mail import STREAMS
 from domain.commands import Command
 from domain.decisions.deleting import ExpireMessages
 from domain.decisions.delivery import mailbox_holder
@@ -38,6 +39,7 @@ from infra.passed_over import PassedOverError
 from infra.postgres_queue import Connect
 from infra.quarantine import PostgresQuarantine
 from infra.relay.records import tidy_records
+from infra.relay.sent_trips import expire_sent_trips
 from infra.relay.tls_memory import tidy_tls
 from infra.store.lane import LaneClosedError
 from infra.uploads import expire_uploads
@@ -72,6 +74,18 @@ _EXPIRING = (
 _DUE_TO_FORGET = (
     "SELECT mailbox_id, message_id FROM forgetting WHERE due_at <= %s ORDER BY mailbox_id, message_id LIMIT %s"
     " FOR UPDATE SKIP LOCKED"
+)
+_ARCHIVED = (
+    "UPDATE forgetting f SET due_at = a.until FROM ("
+    " SELECT n.mailbox_id, n.origin, max(greatest(s.queued_at, s.send_at)) + %(kept)s AS until"
+    " FROM unnest(%(m)s::text[], %(o)s::text[]) AS n(mailbox_id, origin)"
+    " JOIN mailboxes b ON b.mailbox_id = n.mailbox_id AND NOT b.erased"
+    " JOIN messages x ON x.mailbox_id = n.mailbox_id AND x.generation = b.generation AND x.origin = n.origin"
+    " JOIN submissions s ON s.mailbox_id = n.mailbox_id AND s.generation = b.generation"
+    " AND s.message_id = x.message_id AND s.status <> 'undone' AND s.stream <> ALL (%(automatic)s::text[])"
+    " GROUP BY n.mailbox_id, n.origin) AS a"
+    " WHERE f.mailbox_id = a.mailbox_id AND f.message_id = a.origin AND a.until > %(now)s"
+    " RETURNING f.mailbox_id, f.message_id"
 )
 _FORGET_SALTS = (
     "DELETE FROM message_salts s USING ("
@@ -146,17 +160,29 @@ def empty_bins(now_ms: int, *, connect: Connect, appender: Appender, days: int =
     return _append_due(_EXPIRING, before_ms, commands, connect=connect, appender=appender, at_once=at_once)
 
 
-def forget_messages(now_ms: int, *, connect: Connect) -> int:
-    """The salts of messages deleted for good are destroyed and their blobs let go, in one transaction."""
+def forget_messages(now_ms: int, *, connect: Connect, archive_days: int = 0) -> int:
+    """The salts of messages deleted for good are destroyed and their blobs let go, in one transaction.
+
+    Those that were sent wait until the archive has kept them for `archive_days`.
+    """
     with connect() as connection, connection.transaction():
         due = connection.execute(_DUE_TO_FORGET, (now_ms, AT_ONCE)).fetchall()
-        place = {"m": [mailbox_id for mailbox_id, _ in due], "o": [origin for _, origin in due]}
+        taken = len(due)
+        if due and archive_days:
+            asked = _columns(due) | {"kept": archive_days * DAY_MS, "automatic": sorted(STREAMS), "now": now_ms}
+            kept = set(connection.execute(_ARCHIVED, asked).fetchall())
+            due = [one for one in due if one not in kept]
+        place = _columns(due)
         if due:
             connection.execute(_FORGET_SALTS, place)
             holders = [mailbox_holder(MailboxId(m), MessageId(origin)) for m, origin in due]
             blob_references.release_many(connection, holders)
             connection.execute(_FORGOTTEN, place)
-    return len(due)
+    return taken
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {"m": [mailbox_id for mailbox_id, _ in rows], "o": [origin for _, origin in rows]}
 
 
 def collect_blobs(
@@ -209,6 +235,7 @@ def duties(
     dead_letter_days: int = 4,
     quarantine_days: int = 30,
     blob_grace_hours: int = 24,
+    sent_archive_days: int = 30,
     waits_from_before: Callable[[int], bool] | None = None,
     reporting: RunDue | None = None,
 ) -> list[Duty]:
@@ -221,7 +248,8 @@ def duties(
         Duty("end leases of the dead", 10, partial(end_leases_of_the_dead, leases=leases)),
         Duty("tell owners", 5, partial(tell_owners, connect=connect, notices=notices)),
         Duty("empty bins", 300, partial(empty_bins, connect=connect, appender=appender, days=trash_days)),
-        Duty("forget messages", 300, partial(forget_messages, connect=connect)),
+        Duty("forget messages", 300, partial(forget_messages, connect=connect, archive_days=sent_archive_days)),
+        Duty("expire sent trips", 600, partial(expire_sent_trips, connect=connect, days=sent_archive_days)),
         Duty("finish erasures", 60, partial(finish_erasures, connect=connect, keys=keys)),
         Duty("expire uploads", 300, partial(expire_uploads, connect=connect)),
         Duty("expire dead letters", 600, partial(letters.expire, days=dead_letter_days)),

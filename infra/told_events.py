@@ -141,6 +141,7 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.SubmissionRejected: lambda _w, x: f"{x.submission_id} was rejected: {x.reason}",
     e.RecipientReported: _report,
     e.AddressSuppressed: lambda _w, x: f"put {x.address} on the suppression list ({x.why})",
+    e.RecipientUnsubscribed: lambda _w, x: f"{x.address} wants no more bulk mail",
     e.SuppressionLifted: lambda _w, x: f"took {x.address} off the suppression list",
     e.SendingRestricted: lambda _w, x: f"{'blocked' if x.blocked else 'halved'} sending: {x.why}",
     e.SenderFlagged: lambda _w, x: f"flagged for the operator: {x.why}",
@@ -148,6 +149,9 @@ _TELLING: Mapping[type[Event], Callable[[EventWords, Any], str]] = {
     e.SendingAllowed: lambda _w, _x: "allowed sending again",
     e.SignedIn: _signed_in,
     e.PasswordChanged: lambda _w, x: f"password changed by {x.by}",
+    e.SecondFactorAdded: lambda _w, _x: "switched a second factor on",
+    e.SecondFactorRemoved: lambda _w, x: f"second factor taken off by {x.by}",
+    e.RecoveryCodeUsed: lambda _w, x: f"used a recovery code, {x.left} left",
     e.QuotaSet: lambda _w, x: f"set the quota to {x.limit_bytes} bytes",
     e.QuotaWarned: lambda _w, x: f"{x.level} % full: {x.used_bytes} of {x.limit_bytes} bytes",
 }

@@ -64,6 +64,7 @@ def _named(event: e.Event) -> Iterable[tuple[str, Iterable[Any]]]:
         e.MailboxOpened: ("profile", ""),
         e.AddressSuppressed: ("suppression", getattr(event, "address", "")),
         e.SuppressionLifted: ("suppression", getattr(event, "address", "")),
+        e.RecipientUnsubscribed: ("unsubscribed", getattr(event, "address", "")),
         e.SenderFlagged: ("restriction", "flagged"),
         e.SignInDemanded: ("restriction", "sign_in"),
         e.SignedIn: ("restriction", "sign_in"),
@@ -71,7 +72,10 @@ def _named(event: e.Event) -> Iterable[tuple[str, Iterable[Any]]]:
     if (document := documents.get(type(event))) is not None:
         yield "documents", (document,)
     if isinstance(event, e.SendingAllowed):
-        yield "documents", (("restriction", "flagged"), ("restriction", "sign_in"), ("sending", "counted_from"))
+        yield "documents", (("restriction", "flagged"), ("restriction", "sign_in"))
+        yield "documents", (("sending", "counted_from"), ("sending", "spam"))
+    if isinstance(event, e.SubmissionRejected) and event.check:
+        yield "documents", (("sending", event.check),)
     if isinstance(event, e.RulesReplaced) and isinstance(event.script, str):
         yield "documents", (("script", ""),)
     if isinstance(event, e.SubmissionQueued) and event.reply_key:

@@ -38,6 +38,7 @@ from infra.relay.network import MachineNetwork
 from infra.relay.parcels import PostgresParcels
 from infra.relay.policy_fetch import HttpsPolicies
 from infra.relay.schedule import PostgresSchedule
+from infra.relay.sent_trips import SentTrips
 from infra.relay.tls_memory import PostgresPolicies, TlsCounts
 from infra.settings_readers import ListenAddress
 from infra.store.reading import StreamReader
@@ -155,7 +156,13 @@ class RelayWorld:
 
     def relay(self, name: str, executor: ThreadPoolExecutor) -> Relay:
         office = self.office
-        schedule = PostgresSchedule(office.pool.connection, name, clock_ms=self.clock, on_doubt=self.heard.in_doubt)
+        schedule = PostgresSchedule(
+            office.pool.connection,
+            name,
+            clock_ms=self.clock,
+            on_doubt=self.heard.in_doubt,
+            archive=SentTrips(office.keys),
+        )
         schedule.end_leases_of_the_dead()
         used = self.on_schedule(schedule)
         reader = StreamReader(MailboxRecorder(datastore(office.url)), office.keys)

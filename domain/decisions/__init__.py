@@ -4,7 +4,14 @@ One file per area; what they share stands in `appending` (events in the making),
 `delivery` (a message comes into being), `conversations` (the thread that it stands in) and `quota_warning`.
 """
 
-from domain.decisions.access import AddAppPassword, RecordPasswordChange, RecordSignIn, RemoveAppPassword
+from domain.decisions.access import (
+    AddAppPassword,
+    RecordPasswordChange,
+    RecordSecondFactor,
+    RecordSecondFactorGone,
+    RecordSignIn,
+    RemoveAppPassword,
+)
 from domain.decisions.allowances import AllowSending, RestrictSending, SetQuota
 from domain.decisions.appending import MailboxDecision
 from domain.decisions.deleting import DeleteMessages, ExpireMessages
@@ -29,6 +36,7 @@ from domain.decisions.reporting import RejectSubmission, ReleaseSubmission, Repo
 from domain.decisions.sending import Submit, SubmitNew, UndoSubmission
 from domain.decisions.snoozing import EndSnooze, Snooze
 from domain.decisions.submitting import SubmitWritten
+from domain.decisions.unsubscribing import RecordUnsubscription
 
 __all__ = [
     "AddAppPassword",
@@ -54,7 +62,10 @@ __all__ = [
     "Modify",
     "OpenMailbox",
     "RecordPasswordChange",
+    "RecordSecondFactor",
+    "RecordSecondFactorGone",
     "RecordSignIn",
+    "RecordUnsubscription",
     "RejectSubmission",
     "ReleaseSubmission",
     "RemoveAppPassword",

@@ -47,7 +47,7 @@ class AllowSending(MailboxDecision, frozen=True, kw_only=True):
 
     def needs(self) -> Needs:
         """What else may stand in its way."""
-        return Needs(documents=_RESTRICTIONS)
+        return Needs(documents=(*_RESTRICTIONS, ("sending", "spam")))
 
     def gather(self, appending: Appending) -> Answer:
         """`SendingAllowed` where it was not."""

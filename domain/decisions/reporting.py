@@ -6,14 +6,18 @@ from domain.commands import ReleaseBlobs, TakeFromOutbox
 from domain.decisions.appending import Answer, Appending, MailboxDecision
 from domain.decisions.feedback import OPEN, SENDER_NEEDS, judge_sender, let_go_if_last, suppress
 from domain.decisions.sending import known_submission, outbox_holder
-from domain.events import RecipientPersonal, RecipientReported, SubmissionRejected
+from domain.events import RecipientPersonal, RecipientReported, SendingRestricted, SubmissionRejected
 from domain.ids import SubmissionId
 from domain.refusals import RecipientsInvalidError
 from domain.rows import Needs, RecipientStatus, SubmissionRow
+from domain.sending_record import SPAM, SPAM_FROM_MESSAGES
 from domain.times import rfc3339
 
 STATUSES = frozenset({"delivered", "relayed", "deferred", "bounced", "rejected"})
 """What can be reported of one recipient."""
+
+SPAM_SEEN = ("sending", SPAM)
+"""The document that counts what looked like spam."""
 
 _LAST_WORDS = frozenset({"undone", "rejected"})
 _MAX_REPLY_CHARS = 2_000
@@ -39,18 +43,28 @@ class ReleaseSubmission(_OfSubmission, frozen=True, kw_only=True):
 
 
 class RejectSubmission(_OfSubmission, frozen=True, kw_only=True):
-    """A check before sending refused it as a whole. Nothing happens to what was undone or has left for anyone."""
+    """A check before sending refused it as a whole. Nothing happens to what was undone or has left for anyone.
+
+    `check` is `spam` where that is what it looks like; else empty.
+    """
 
     reason: str
+    check: str = ""
+
+    def needs(self) -> Needs:
+        """The submission; of what looks like spam the others of the day."""
+        return super().needs() | Needs(documents=(SPAM_SEEN,)) if self.check == SPAM else super().needs()
 
     def gather(self, appending: Appending) -> Answer:
-        """`SubmissionRejected`."""
+        """`SubmissionRejected`; `SendingRestricted` (blocked) where that is one too many of a day."""
         row = known_submission(appending, self.submission_id)
         if any(recipient.status not in OPEN for recipient in row.recipients):
             return {}
         reason = self.reason[:_MAX_REPLY_CHARS]
-        appending.add(SubmissionRejected(submission_id=self.submission_id, reason=reason))
+        appending.add(SubmissionRejected(submission_id=self.submission_id, reason=reason, check=self.check))
         appending.do(TakeFromOutbox(self.submission_id), ReleaseBlobs(outbox_holder(self.submission_id)))
+        if self.check == SPAM:
+            _block_who_repeats_it(appending)
         return {}
 
 
@@ -101,6 +115,14 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
             return reported
         personal = RecipientPersonal(address=before.address, last_reply=self.last_reply[:_MAX_REPLY_CHARS])
         return msgspec.structs.replace(reported, personal=personal)
+
+
+def _block_who_repeats_it(appending: Appending) -> None:
+    """`SendingRestricted`, after the refusal just added, where it is the last of too many."""
+    seen = appending.rows.document(*SPAM_SEEN)
+    count = 0 if seen is None else len(msgspec.json.decode(seen.body)["at"])
+    if count >= SPAM_FROM_MESSAGES and not appending.rows.mailbox.sending_blocked:
+        appending.add(SendingRestricted(why=f"{count} messages of a day looked like known spam", blocked=True))
 
 
 def _is_news(before: RecipientStatus, now: str) -> bool:

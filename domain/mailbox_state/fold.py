@@ -54,6 +54,9 @@ FOLDS: dict[type[events.Event], Fold] = {
     events.PasswordChanged: _nothing,
     events.AppPasswordAdded: _nothing,
     events.AppPasswordRemoved: _nothing,
+    events.SecondFactorAdded: _nothing,
+    events.SecondFactorRemoved: _nothing,
+    events.RecoveryCodeUsed: _nothing,
     events.QuotaSet: fold_quota.quota_set,
     events.QuotaWarned: fold_quota.quota_warned,
     events.SendingRestricted: fold_quota.sending_restricted,
@@ -62,6 +65,7 @@ FOLDS: dict[type[events.Event], Fold] = {
     events.SendingAllowed: fold_restrictions.sending_allowed,
     events.AddressSuppressed: fold_restrictions.address_suppressed,
     events.SuppressionLifted: fold_restrictions.suppression_lifted,
+    events.RecipientUnsubscribed: fold_restrictions.recipient_unsubscribed,
     events.MailboxRestored: fold_labels.restored,
     events.MailboxErased: fold_labels.erased,
 }

@@ -4,6 +4,7 @@ import msgspec
 
 from domain.events import (
     AddressSuppressed,
+    RecipientUnsubscribed,
     SenderFlagged,
     SendingAllowed,
     SignedIn,
@@ -35,6 +36,7 @@ def sending_allowed(mailbox: Mailbox, event: SendingAllowed, when: When) -> None
     mailbox.sending_blocked = mailbox.sending_halved = False
     for what in ("flagged", "sign_in"):
         _take_away(mailbox, ("restriction", what), when)
+    _take_away(mailbox, ("sending", "spam"), when)
     if event.counted_from:
         _write(mailbox, ("sending", "counted_from"), {"at": event.counted_from}, when)
 
@@ -47,6 +49,11 @@ def address_suppressed(mailbox: Mailbox, event: AddressSuppressed, when: When) -
 def suppression_lifted(mailbox: Mailbox, event: SuppressionLifted, when: When) -> None:
     """An entry of the suppression list goes."""
     _take_away(mailbox, ("suppression", event.address), when)
+
+
+def recipient_unsubscribed(mailbox: Mailbox, event: RecipientUnsubscribed, when: When) -> None:
+    """No bulk mail goes there."""
+    _write(mailbox, ("unsubscribed", event.address), {"at": when.recorded_at}, when)
 
 
 def _write(mailbox: Mailbox, key: tuple[str, str], body: dict[str, str | int], when: When) -> None:

@@ -13,6 +13,7 @@ from domain.events import (
 )
 from domain.mailbox_state.fold_documents import write_document
 from domain.mailbox_state.mailbox import Draft, Mailbox, Recipient, Submission, When
+from domain.sending_record import SPAM, spam_times
 from domain.times import unix_ms
 
 WORST_FIRST = ("queued", "deferred", "bounced", "rejected", "relayed", "delivered", "undone")
@@ -90,6 +91,11 @@ def rejected(mailbox: Mailbox, event: SubmissionRejected, when: When) -> None:
         recipient.status = "rejected"
         recipient.last_reply = event.reason
     _settle(submission, when)
+    if event.check == SPAM:
+        seen = mailbox.documents.get(("sending", SPAM))
+        before = [] if seen is None or seen.destroyed_seq is not None else msgspec.json.decode(seen.body)["at"]
+        body = msgspec.json.encode({"at": spam_times(before, now_ms=when.recorded_at)})
+        write_document(mailbox, ("sending", SPAM), body=body, when=when)
 
 
 def _settle(submission: Submission, when: When) -> None:

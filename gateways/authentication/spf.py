@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gateways.authentication.dns import Answer, DnsTemporaryError, Resolver
@@ -50,6 +50,17 @@ class SpfQuery:
     def domain(self) -> str:
         """Whose policy decides, in lower case."""
         return self.sender.rpartition("@")[2].lower().removesuffix(".")
+
+    @property
+    def has_helo_name(self) -> bool:
+        """Whether the EHLO is a name of several labels: neither an address nor a machine's nickname."""
+        labels = self.helo.removesuffix(".").split(".")
+        return len(labels) > 1 and not labels[-1].isdigit() and not self.helo.startswith("[")
+
+    @property
+    def of_helo(self) -> "SpfQuery":
+        """The same, about the EHLO name (RFC 7208 section 2.3)."""
+        return replace(self, reverse_path="")
 
 
 @dataclass(frozen=True, slots=True)

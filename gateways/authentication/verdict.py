@@ -29,6 +29,8 @@ class _Found:
     """What the three independent checks came to."""
 
     spf: SpfResult
+    helo: SpfResult | None
+    """What SPF says of the EHLO name beside the reverse-path (RFC 7208 section 2.3): recorded, and decides nothing."""
     dkim: list[DkimResult]
     arc: ArcResult
 
@@ -60,10 +62,11 @@ class Authenticator:
         authors = author_domains(evidence.header)
         async with asyncio.TaskGroup() as side_by_side:
             spf = side_by_side.create_task(self._spf(query))
+            helo = side_by_side.create_task(self._helo(query))
             arc = side_by_side.create_task(arc_check.validate(self._resolver, evidence))
             walks = [side_by_side.create_task(dmarc_check.discover(self._resolver, author)) for author in authors]
             dkim = await dkim_check.verify(self._resolver, evidence)
-        found = _Found(spf.result(), dkim, arc.result())
+        found = _Found(spf.result(), helo.result(), dkim, arc.result())
         dmarc = await self._dmarc([walk.result() for walk in walks], found)
         return self._screening(query, found, dmarc)
 
@@ -73,6 +76,12 @@ class Authenticator:
         except ValueError:  # a socket without an address
             return SpfResult("none", query.domain, "the other side has no address")
         return await check_host(self._resolver, query)
+
+    async def _helo(self, query: SpfQuery) -> SpfResult | None:
+        """Of an EHLO that is a name; where there is no reverse-path it is what is asked about anyway."""
+        if not query.reverse_path or not query.has_helo_name:
+            return None
+        return await self._spf(query.of_helo)
 
     async def _dmarc(self, walks: "Sequence[dmarc_check.Walk | DmarcResult]", found: _Found) -> DmarcResult:
         if not walks:
@@ -99,6 +108,7 @@ class Authenticator:
             arc=found.arc.result,
             results=(
                 results_field.of_spf(query, found.spf),
+                *([] if found.helo is None else [results_field.of_spf(query.of_helo, found.helo)]),
                 *signatures,
                 results_field.of_arc(found.arc),
                 results_field.of_dmarc(dmarc, override=override),

@@ -25,8 +25,9 @@ class Rejection(RejectSubmission, frozen=True, kw_only=True):
     TRUSTED_ID: ClassVar[bool] = True
 
 
-def refuse(appender: Appender, sending: Sending, reason: str) -> None:
-    """Tell the sender's mailbox why the whole submission was refused. Safe to repeat.
+def refuse(appender: Appender, sending: Sending, reason: str, *, check: str = "") -> None:
+    """Tell the sender's mailbox why the whole submission was refused, and by which check where that counts. Safe to
+    repeat.
 
     Raises: outages; nothing where mailbox or submission are gone.
     """
@@ -36,6 +37,7 @@ def refuse(appender: Appender, sending: Sending, reason: str) -> None:
         who=_WHO,
         submission_id=sending.submission_id,
         reason=reason,
+        check=check,
     )
     error = appender.submit(rejection).exception()
     if error is not None and not isinstance(error, Refusal):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.automatic_mail import STREAMS
 from domain.commands import Refusal
+from domain.sending_record import SPAM
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
 from gateways.bounces.suppression import SUPPRESSED, Suppressions
@@ -121,7 +122,7 @@ class Sender:
             return True
         judged = self._validation.judge(sending)
         if judged.reason:
-            refuse(self._appender, sending, judged.reason)
+            refuse(self._appender, sending, judged.reason, check=SPAM if SPAM in judged.refused_by else "")
             self._outbox.done(sending)
         elif judged.waits_until is not None:
             waits = f"waits for its checks: {', '.join(judged.waits_for)}"

@@ -3,6 +3,7 @@
 from typing import Final
 
 from domain.addresses import AddressInvalidError, EmailAddress
+from domain.suppression import suppressed_form
 from gateways.delivery.validation import SentMail
 from gateways.unsubscribes import Unsubscribes
 
@@ -34,4 +35,4 @@ def canonical(address: str) -> str:
     try:
         return EmailAddress.parse(address).canonical
     except AddressInvalidError:
-        return address.lower()
+        return suppressed_form(address)

@@ -13,8 +13,10 @@ from typing import Final, Protocol
 
 import msgspec
 
+from gateways.authentication.evidence import SAMPLE_BYTES
 from gateways.blobs import Blobs
 from gateways.delivery.outbox import Sending
+from gateways.mime.holes import is_packed
 from gateways.mime.parse import parse
 from gateways.mime.structure import ParsedMessage
 from gateways.told_mail import ToldMail, read_told_mail
@@ -40,6 +42,12 @@ class SentMail:
     def raw(self) -> bytes:
         """The message. Raises: BlobMissingError, MailAlteredError, an outage of the store."""
         return read_told_mail(self._blobs, self.sending.blob, ToldMail(size_bytes=self.sending.size_bytes))
+
+    @cached_property
+    def beginning(self) -> bytes:
+        """The first `SAMPLE_BYTES` of the message. Raises: as `raw`."""
+        stored = self._blobs.read(self.sending.blob, length=SAMPLE_BYTES)
+        return self.raw[:SAMPLE_BYTES] if is_packed(stored) else stored
 
     @cached_property
     def parsed(self) -> ParsedMessage:
@@ -95,6 +103,7 @@ class Judgement(msgspec.Struct, frozen=True):
     """What becomes of a submission: it leaves; or it is refused for a reason; or it waits until then for these."""
 
     reason: str = ""
+    refused_by: tuple[str, ...] = ()
     waits_until: int | None = None
     waits_for: tuple[str, ...] = ()
 
@@ -179,9 +188,9 @@ class SideBySide:
         return answer
 
     def _judgement(self, needed: Sequence[Check], answers: Mapping[str, str], *, since: int) -> Judgement:
-        reasons = [answers[check.name] for check in needed if answers.get(check.name)]
+        reasons = {check.name: answers[check.name] for check in needed if answers.get(check.name)}
         if reasons:
-            return Judgement(reason="; ".join(reasons))
+            return Judgement(reason="; ".join(reasons.values()), refused_by=tuple(reasons))
         missing = tuple(check.name for check in needed if check.name not in answers)
         if not missing:
             return LEAVES

@@ -40,7 +40,7 @@ class Quota(msgspec.Struct):
 
 
 class AccountShown(msgspec.Struct, kw_only=True):
-    """The caller's account."""
+    """The caller's account; `totp`: whether it has a second factor."""
 
     account_id: str
     address: str
@@ -49,6 +49,7 @@ class AccountShown(msgspec.Struct, kw_only=True):
     time_zone: str
     head_seq: int
     quota: Quota
+    totp: bool
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,7 @@ def show(call: Call[Read, None]) -> Answer:
         time_zone=about.time_zone,
         head_seq=head.seq,
         quota=Quota(head.used_bytes, head.quota_bytes, state(head.used_bytes, head.quota_bytes)),
+        totp=call.parts.second_factors.is_on(call.principal.account_id),
     )
     return as_json(shown)
 

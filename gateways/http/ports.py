@@ -16,8 +16,8 @@ from gateways.blobs import Blobs
 from gateways.http.token_checks import TokenChecks
 from gateways.http.waiters import Waiters
 from gateways.mime.structure import ParsedMessage
+from gateways.second_factors import SecondFactors
 from gateways.transfers import Transfers
-from gateways.unsubscribes import Unsubscribes
 from projections.contacts import Suggestions
 from projections.mailbox_views import MailboxFacts, MailboxRecords, MessageLists
 from projections.search import SearchIndex
@@ -179,11 +179,11 @@ class HttpParts:
     sessions: Sessions
     passwords: Passwords
     app_passwords: AppPasswords
+    second_factors: SecondFactors
     blobs: Blobs
     extracts: Extracts
     touch: Callable[[Mapping[str, int]], None]
     uploads: Uploads
-    unsubscribes: Unsubscribes
     kept_answers: KeptAnswers
     search: SearchIndex
     suggestions: Suggestions

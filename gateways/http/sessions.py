@@ -11,14 +11,16 @@ from gateways.http.short_lists import ShortRead, page_of
 
 Address = Annotated[str, msgspec.Meta(max_length=320)]
 Password = Annotated[str, msgspec.Meta(max_length=1024)]
+Code = Annotated[str, msgspec.Meta(max_length=100)]
 _SIGNED_OUT = Answer(status=204)
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Address and password."""
+    """Address and password; where the account has a second factor its code, or a recovery code."""
 
     address: Address
     password: Password
+    totp: Code | None = None
 
 
 class SignedIn(msgspec.Struct):
@@ -51,7 +53,11 @@ class SessionList(msgspec.Struct):
 def sign_in(call: Call[None, SignIn]) -> Answer:
     """The same answer, after the same time, for a wrong password and an unknown address."""
     begun = call.parts.sessions.sign_in(
-        call.body.address, call.body.password, client=call.who.client, network_address=call.address
+        call.body.address,
+        call.body.password,
+        client=call.who.client,
+        network_address=call.address,
+        totp=call.body.totp,
     )
     return as_json(SignedIn(begun.token, begun.account.account_id, rfc3339(begun.expires_at)), status=201)
 
@@ -99,7 +105,7 @@ OPERATIONS = (
         run=sign_in,
         body=SignIn,
         answers={201: SignedIn},
-        errors=("credentials_invalid", "account_suspended"),
+        errors=("credentials_invalid", "totp_required", "account_suspended"),
         open_to_strangers=True,
         secret=True,
         tag="accounts",

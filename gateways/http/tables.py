@@ -16,6 +16,7 @@ from gateways.http import (
     messages,
     rules,
     search,
+    second_factor,
     sending,
     sessions,
     snapshot,
@@ -51,6 +52,7 @@ RESOURCES: tuple[Operation, ...] = (
     *accounts.OPERATIONS,
     *sessions.OPERATIONS,
     *app_passwords.OPERATIONS,
+    *second_factor.OPERATIONS,
     *identities.OPERATIONS,
     *rules.OPERATIONS,
 )

@@ -7,13 +7,17 @@ button and changes nothing, since scanners open links; only the POST unsubscribe
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from domain.decisions import RecordUnsubscription
+from domain.events import Who
 from domain.ids import MailboxId
+from domain.refusals import MailboxErasedError, MailboxUnknownError
 from gateways.delivery.unsubscribed_check import canonical
 from gateways.http.operations import Answer, Call, Operation
 from gateways.http.ports import HttpParts
@@ -62,9 +66,17 @@ def ask(call: Call[UnsubscribeQuery, None]) -> Answer:
 
 
 def unsubscribe(call: Call[UnsubscribeQuery, Any]) -> Answer:
-    """The recipient gets no more bulk mail of this sender. Safe to repeat."""
+    """The recipient gets no more bulk mail of this sender, whose log says so. Safe to repeat."""
     link = _opened(call)
-    call.parts.unsubscribes.add(link.mailbox_id, canonical(link.address))
+    with suppress(MailboxUnknownError, MailboxErasedError):  # nobody is left to send any
+        call.run(
+            RecordUnsubscription(
+                mailbox_id=link.mailbox_id,
+                command_id=call.command_id,
+                who=Who(actor="recipient", protocol="http"),
+                address=canonical(link.address),
+            )
+        )
     return Answer(_DONE.encode(), content_type=_HTML, policy=_POLICY)
 
 

@@ -14,6 +14,7 @@ from gateways.relay.return_path import ReturnPaths
 from gateways.relay.routing import MailHost, NoRouteYetError, Routing, UnroutableError
 from gateways.relay.schedule import Outcome, Status
 from gateways.relay.security import NO_POLICY, Security
+from gateways.relay.sent_copy import SentCopy
 from gateways.relay.session import (
     Handshake,
     HostFailedError,
@@ -33,13 +34,13 @@ BAD_S = 60.0
 TOO_MANY_RECIPIENTS = 452
 
 
-async def _nobody_marks(_due: DueMail, _places: Sequence[int]) -> bool:
+async def _nobody_marks(_due: DueMail, _places: Sequence[int], _copy: SentCopy) -> bool:
     return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Road:
-    """What all couriers share. `mark` says before the last dot whether the mail is still ours to send."""
+    """What all couriers share. `mark` keeps before the last dot what is sent; whether it is still ours to send."""
 
     routing: Routing
     security: Security
@@ -47,7 +48,7 @@ class Road:
     returns: ReturnPaths
     hostname: str
     port: int
-    mark: Callable[[DueMail, Sequence[int]], Awaitable[bool]] = _nobody_marks
+    mark: Callable[[DueMail, Sequence[int], SentCopy], Awaitable[bool]] = _nobody_marks
     patience: Patience = field(default_factory=Patience)
     source: str | None = None
     bad: dict[str, float] = field(default_factory=dict)
@@ -267,8 +268,12 @@ class Courier:
             trip.tell()
             return
 
+        copy = trip.letter.copy(
+            in_seven_bits=not session.offers("8BITMIME"), host=self._host, return_path=mail.return_path
+        )
+
         async def before_end(accepted: Sequence[int]) -> bool:
-            return await self._road.mark(trip.parcel.due, accepted)
+            return await self._road.mark(trip.parcel.due, accepted, copy)
 
         said = await session.send(mail, before_end)
         self._note(trip, session, wanted, said)

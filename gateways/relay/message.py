@@ -3,10 +3,13 @@
 What leaves is made for one host's extensions, so that a signature covers exactly what is sent.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gateways.mime.compose import strip_bcc
+from gateways.relay.sent_copy import SentCopy
 from gateways.relay.seven_bit import has_eight_bit, has_eight_bit_header, seven_bit
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -21,7 +24,7 @@ class Letter:
     def __init__(self, raw: bytes, sign: Sign, *, is_passed_on: bool = False) -> None:
         self._raw = _crlf(raw if is_passed_on else strip_bcc(raw))
         self._sign = sign
-        self._made: dict[bool, tuple[bytes, int]] = {}
+        self._made: dict[bool, _Made] = {}
         self.is_eight_bit = has_eight_bit(self._raw)
         self.needs_smtputf8 = self.is_eight_bit and has_eight_bit_header(self._raw)
 
@@ -35,12 +38,42 @@ class Letter:
 
         Raises: NotSevenBitError
         """
+        made = self._make(in_seven_bits=in_seven_bits)
+        return made.content, made.size_bytes
+
+    def copy(self, *, in_seven_bits: bool, host: str, return_path: str) -> SentCopy:
+        """What the archive is told of the bytes that `wire` gives. Raises: NotSevenBitError"""
+        made = self._make(in_seven_bits=in_seven_bits)
+        return SentCopy(
+            host=host,
+            return_path=return_path,
+            fields=made.fields,
+            in_seven_bits=in_seven_bits and self.is_eight_bit,
+            size_bytes=made.size_bytes,
+            sha256=made.sha256,
+        )
+
+    def _make(self, *, in_seven_bits: bool) -> "_Made":
         must_change = in_seven_bits and self.is_eight_bit
         if must_change not in self._made:
             raw = seven_bit(self._raw) if must_change else self._raw
-            whole = self._sign(raw) + raw
-            self._made[must_change] = stuffed(whole), len(whole)
+            fields = self._sign(raw)
+            whole = fields + raw
+            self._made[must_change] = _Made(stuffed(whole), len(whole), fields, hashlib.sha256(whole).hexdigest())
         return self._made[must_change]
+
+
+class _Made(NamedTuple):
+    content: bytes
+    size_bytes: int
+    fields: bytes
+    sha256: str
+
+
+def sent_bytes(raw: bytes, copy: SentCopy) -> bytes:
+    """The message of a transaction, before its dots were stuffed: of the stored `raw`, and what was told of it then."""
+    body = _crlf(strip_bcc(raw))
+    return copy.fields + (seven_bit(body) if copy.in_seven_bits else body)
 
 
 def stuffed(whole: bytes) -> bytes:

@@ -7,6 +7,7 @@ import msgspec
 
 from domain.ids import MailboxId, SubmissionId
 from gateways.outgoing import DueMail
+from gateways.relay.sent_copy import SentCopy
 
 Status = Literal["relayed", "bounced", "deferred"]
 
@@ -51,9 +52,11 @@ class Ended(msgspec.Struct, frozen=True):
 class Schedule(Protocol):
     """What is kept for other hosts. Calls block; every change is durable on return."""
 
-    def mark(self, due: Sequence[tuple[DueMail, Collection[int]]]) -> Collection[DueMail]:
+    def mark(
+        self, due: Sequence[tuple[DueMail, Collection[int]]], copies: Mapping[DueMail, SentCopy] | None = None
+    ) -> Collection[DueMail]:
         """The far side may have the whole message for these recipients from now on; of which this is so to be done:
-        the others were given to somebody else meanwhile."""
+        the others were given to somebody else meanwhile. `copies` are kept with it: what each of them is."""
         ...
 
     def settle(self, settled: Sequence[Settled]) -> Sequence[Ended]:

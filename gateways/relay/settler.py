@@ -11,6 +11,7 @@ from gateways.outgoing import DueMail
 from gateways.relay.batches import Batches
 from gateways.relay.parcels import Parcel
 from gateways.relay.schedule import Outcome, Schedule
+from gateways.relay.sent_copy import SentCopy
 from gateways.relay.settlement import Settlement, Tried
 
 OUTAGE_PAUSE_S = 5.0
@@ -50,12 +51,12 @@ class Settler:
         self._outages = outages
         self._on_over = on_over
         self._is_stopping = False
-        self._marks: Batches[tuple[DueMail, Sequence[int]], bool] = Batches(self._mark_all)
+        self._marks: Batches[tuple[DueMail, Sequence[int], SentCopy], bool] = Batches(self._mark_all)
         self._tried: Batches[Tried, Tried | None] = Batches(self._settle_all)
 
-    def mark(self, due: DueMail, places: Sequence[int]) -> "asyncio.Future[bool]":
-        """Whether the message may be sent to these: it is noted that they may have it from now on."""
-        return self._marks.put((due, places))
+    def mark(self, due: DueMail, places: Sequence[int], copy: SentCopy) -> "asyncio.Future[bool]":
+        """Whether the message may be sent to these: it is noted that they may have it from now on, and what it is."""
+        return self._marks.put((due, places, copy))
 
     def settle(self, tried: Tried) -> None:
         """Settle it soon, after all that was given before."""
@@ -84,10 +85,12 @@ class Settler:
         if tried.is_over:
             self._on_over(tried.parcel.due)
 
-    async def _mark_all(self, asked: Sequence[tuple[DueMail, Sequence[int]]]) -> Sequence[bool]:
+    async def _mark_all(self, asked: Sequence[tuple[DueMail, Sequence[int], SentCopy]]) -> Sequence[bool]:
         loop = asyncio.get_running_loop()
-        marked = await loop.run_in_executor(self._executor, self._schedule.mark, asked)
-        return [due in marked for due, _places in asked]
+        places = [(due, of) for due, of, _copy in asked]
+        copies = {due: copy for due, _places, copy in asked}
+        marked = await loop.run_in_executor(self._executor, self._schedule.mark, places, copies)
+        return [due in marked for due, _places in places]
 
     async def _settle_all(self, tried: Sequence[Tried]) -> Sequence[Tried | None]:
         """Together; where that fails, one by one, so that only the guilty one is left to its lease."""

@@ -51,10 +51,15 @@ class Content(msgspec.Struct, frozen=True):
         return tuple(ids.of(tokens(self.letter, self.rules)))
 
 
+def is_test(message: bytes) -> bool:
+    """Whether it is the message by which one sees that there is a filter."""
+    return _GTUBE in message
+
+
 def content_of(message: bytes) -> Content:
     """Read a message, or its beginning; never raises."""
     letter = read_letter(message)
-    return Content(letter, tuple(matched(letter)), _GTUBE in message)
+    return Content(letter, tuple(matched(letter)), is_test(message))
 
 
 def tokens_of(message: bytes, ids: TokenIds) -> tuple[int, ...]:

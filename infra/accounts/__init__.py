@@ -2,5 +2,6 @@
 
 Read in this order: `registration` (the directory row decides every race), `unfinished` (what a crash left, finished by
 the next visit), `directory` (address to mailbox), `credentials` (the one check of address and password, with `hashing`
-and `throttle`), `sessions`, `passwords`, `app_passwords`, `administration` (what only an operator may do).
+and `throttle`), `second_factors` (with `factor_codes`), `sessions`, `passwords`, `app_passwords`,
+`administration` (what only an operator may do).
 """

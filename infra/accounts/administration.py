@@ -17,6 +17,8 @@ _STATE = "UPDATE {} SET state = %s WHERE account_id = %s"
 _IN_ACCOUNTS, _IN_DIRECTORY = _STATE.format("accounts"), _STATE.format("directory")
 _END_SESSIONS = "DELETE FROM sessions WHERE account_id = %s"
 _FORGET_APP_PASSWORDS = "DELETE FROM app_passwords WHERE account_id = %s"
+_FORGET_SECOND_FACTOR = "DELETE FROM second_factors WHERE account_id = %s"
+_FORGET_RECOVERY_CODES = "DELETE FROM recovery_codes WHERE account_id = %s"
 _CLEAR_HASH = "UPDATE accounts SET password_hash = NULL WHERE account_id = %s"
 _ERASED = "SELECT erased FROM mailboxes WHERE mailbox_id = %s"
 _KIND = "SELECT kind FROM directory WHERE account_id = %s"
@@ -73,8 +75,8 @@ class Administration:
             self._appender.run(EraseMailbox(mailbox_id=account.mailbox_id, command_id="erase", who=_OPERATOR, why=why))
             self._keys.destroy(account.mailbox_id)
         with self._connect() as connection, connection.transaction():
-            connection.execute(_FORGET_APP_PASSWORDS, (account.account_id,))
-            connection.execute(_CLEAR_HASH, (account.account_id,))
+            for statement in (_FORGET_APP_PASSWORDS, _FORGET_SECOND_FACTOR, _FORGET_RECOVERY_CODES, _CLEAR_HASH):
+                connection.execute(statement, (account.account_id,))
 
     @told_as_unavailable
     def set_quota(self, account: Account, limit_bytes: int) -> None:

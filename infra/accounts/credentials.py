@@ -10,9 +10,11 @@ from infra.accounts.outages import Connect
 from infra.accounts.said import canonical
 from infra.accounts.throttle import SignInThrottle
 
-COLUMNS = "account_id, mailbox_id, address, state, created_at, role, canonical, password_hash, password_version"
-
-_BY_ADDRESS = f"SELECT {COLUMNS} FROM accounts WHERE canonical = %s"  # noqa: S608 - constants only
+_BY_ADDRESS = (
+    "SELECT account_id, mailbox_id, address, state, created_at, role, canonical, password_hash, password_version,"
+    " EXISTS (SELECT FROM second_factors f WHERE f.account_id = a.account_id AND f.state = 'on') AS has_second_factor"
+    " FROM accounts a WHERE canonical = %s"
+)
 _REHASH = "UPDATE accounts SET password_hash = %s WHERE account_id = %s AND password_hash = %s"
 
 
@@ -28,6 +30,7 @@ class Credentials(msgspec.Struct, frozen=True):
     canonical: str
     password_hash: str | None = None
     password_version: int = 1
+    has_second_factor: bool = False
 
     @property
     def account(self) -> Account:
@@ -44,7 +47,7 @@ class CredentialCheck:
         self._throttle = throttle
 
     def require(self, address: str, password: str, *, network_address: str) -> Credentials:
-        """Whose address and password these are.
+        """Whose address and password these are. That a second factor is asked for, too, is for the caller to see to.
 
         Raises:
             CredentialsInvalidError, AccountSuspendedError (only to who knows the password), SignInThrottledError.

@@ -40,6 +40,8 @@ class PostgresNativeSignIn:
     ) -> Principal:
         """Whom the password speaks for; see `NativeSignIn.with_password`.
 
+        With a second factor the account's own speaks for nobody here, and is refused as a wrong one is.
+
         One failure is counted once, whichever password it was meant to be, and costs the same for nobody's address.
         """
         name = canonical(address)
@@ -68,4 +70,5 @@ class PostgresNativeSignIn:
         if found is not None:
             return found
         right = self._hashing.verify(None if known is None else known.password_hash, password)
-        return OWN_PASSWORD if right else None
+        guarded = known is not None and known.has_second_factor
+        return OWN_PASSWORD if right and not guarded else None

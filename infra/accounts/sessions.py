@@ -21,6 +21,7 @@ from infra.accounts.ended_sessions import tell_ended
 from infra.accounts.known_tokens import KnownTokens, Moment, RememberedTokens
 from infra.accounts.outages import Connect, told_as_unavailable
 from infra.accounts.said import is_id, said
+from infra.accounts.second_factors import PostgresSecondFactors
 from infra.accounts.unfinished import Unfinished
 
 DAY_MS = 86_400_000
@@ -72,6 +73,7 @@ class PostgresSessions:
         check: CredentialCheck,
         unfinished: Unfinished,
         appender: Appender,
+        second_factors: PostgresSecondFactors,
         *,
         known: KnownTokens | None = None,
         clock_ms: Callable[[], int] | None = None,
@@ -80,17 +82,27 @@ class PostgresSessions:
         self._check = check
         self._unfinished = unfinished
         self._appender = appender
+        self._second_factors = second_factors
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._known = known or RememberedTokens()
 
     @told_as_unavailable
     def sign_in(
-        self, address: str, password: str, *, client: str, network_address: str, protocol: str = "http"
+        self,
+        address: str,
+        password: str,
+        *,
+        client: str,
+        network_address: str,
+        protocol: str = "http",
+        totp: str | None = None,
     ) -> SignedIn:
         """A new session; see `Sessions.sign_in`."""
         known = self._check.require(address, password, network_address=network_address)
+        codes_left = self._second_factors.require(known, totp, network_address=network_address)
         self._unfinished.open_mailbox(known.account_id)
         self._unfinished.record_password(known.account_id)
+        self._second_factors.record(known.account_id)
         client, network_address = said(client), said(network_address)
         token, session_id = "lm_" + secrets.token_urlsafe(32), new_id("n")
         expires_at = self._begin(known, token, session_id, client=client, network_address=network_address)
@@ -105,6 +117,7 @@ class PostgresSessions:
                     address=network_address,
                     client=client,
                     protocol=protocol,
+                    recovery_codes_left=codes_left,
                 )
             )
         except BaseException:  # no session without its record

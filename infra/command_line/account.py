@@ -154,6 +154,20 @@ def sessions(
 
 
 @application.command()
+def totp(
+    address: Address,
+    off: Annotated[bool, typer.Option("--off", help="Take it off, for an owner who lost device and codes.")] = False,
+) -> None:
+    """Show whether an account has a second factor, or take it off: its password alone opens it again."""
+    with opened_parts() as parts:
+        account = parts.accounts.at(address)
+        if off:
+            parts.second_factors.remove_by_operator(account.account_id)
+        has = "a" if parts.second_factors.is_on(account.account_id) else "no"
+        typer.echo(f"{account.address} has {has} second factor")
+
+
+@application.command()
 def restrictions(address: Address) -> None:
     """Show what keeps an account from sending, and why."""
     table = table_of("restriction", "why", "since")

@@ -12,6 +12,7 @@ from gateways.relay.parcels import Parcel
 from gateways.relay.schedule import Outcome
 from gateways.relay.settlement import Tried
 from infra.command_line.opened import opened_parts
+from infra.command_line.sent import sent
 from infra.operator_errors import OperatorError
 from infra.relay.operator import RelayOperator, Waiting, WaitingMail
 from infra.relay.parcels import PostgresParcels
@@ -19,6 +20,7 @@ from infra.relay.parts import RelayParts
 from infra.settings_readers import domain_name
 
 relay = typer.Typer(help="Mail to other hosts: what waits, and what to do about it.", rich_markup_mode=None)
+relay.command()(sent)
 
 BOUNCED = "554 5.7.1 given up by the operator of this server"
 AT_ONCE = 200

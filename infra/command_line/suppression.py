@@ -1,4 +1,4 @@
-"""`ledgermail suppression`: the addresses that an account does not write to, because mail to them came back."""
+"""`ledgermail suppression`: the addresses that an account does not write to, as mail came back or is not wanted."""
 
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from domain.events import Who
 from domain.ids import new_id
 from domain.times import rfc3339
 from infra.command_line.account import add_row, opened_parts, show_table, table_of
+from infra.postgres_unsubscribes import PostgresUnsubscribes
 
 suppression = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,6 +43,20 @@ def remove(account: Account, address: Annotated[str, typer.Argument(help="The ad
             LiftSuppression(mailbox_id=sender.mailbox_id, command_id=new_id("q"), who=_OPERATOR, address=address)
         )
         typer.echo(f"{sender.address} writes to {address} again")
+
+
+@suppression.command()
+def unsubscribed(account: Account) -> None:
+    """List the addresses that want no more bulk mail of an account."""
+    table = table_of("address", "since")
+    with opened_parts() as parts:
+        mailbox_id, unsubscribes = parts.accounts.at(account).mailbox_id, PostgresUnsubscribes(parts.connect)
+        page = unsubscribes.page(mailbox_id)
+        while page:
+            for one in page:
+                add_row(table, one.address, rfc3339(one.at))
+            page = unsubscribes.page(mailbox_id, page[-1].address)
+    show_table(table)
 
 
 _WHY = {"hard": "takes no mail", "complaint": "complained"}

@@ -36,6 +36,7 @@ from infra.relay.network import network
 from infra.relay.parcels import PostgresParcels
 from infra.relay.policy_fetch import HttpsPolicies
 from infra.relay.schedule import PostgresSchedule
+from infra.relay.sent_trips import SentTrips
 from infra.relay.tls_memory import PostgresPolicies, TlsCounts, now_ms
 
 CHORES_S = 5.0
@@ -48,7 +49,8 @@ class RelayParts:
         self._parts = parts
         self.name = new_id("r")
         self.hints = QueueHints(parts.conninfo, self.name)
-        self.schedule = PostgresSchedule(parts.connect, self.name, on_doubt=metrics.IN_DOUBT.inc)
+        archive = SentTrips(parts.keys) if parts.settings.sent_archive_days else None
+        self.schedule = PostgresSchedule(parts.connect, self.name, on_doubt=metrics.IN_DOUBT.inc, archive=archive)
         self.tls_counts = TlsCounts(parts.connect)
 
     @property

@@ -15,11 +15,13 @@ from psycopg_pool import PoolTimeout
 
 from gateways.outgoing import DueMail, OutgoingUnavailableError
 from gateways.relay.schedule import Ended, Settled, SubmissionKey
+from gateways.relay.sent_copy import SentCopy
 from infra.postgres_queue import Connect, shown
 from infra.relay.dead_relays import end_leases_of_the_dead
 from infra.relay.destinations import HAND, clear, lock, refresh
 from infra.relay.outcomes import ended_of, note_outcomes
 from infra.relay.scheduled_rows import add_rows, array, due_of, key_of, record_holder
+from infra.relay.sent_trips import SentTrips
 
 DOMAINS_AT_ONCE = 64
 LEASE_MS = 2 * 3_600_000
@@ -96,11 +98,13 @@ class PostgresSchedule:
         *,
         clock_ms: Callable[[], int] | None = None,
         on_doubt: Callable[[int], None] | None = None,
+        archive: SentTrips | None = None,
     ) -> None:
         self._connect = connect
         self._taker = taker
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._on_doubt = on_doubt or (lambda _count: None)
+        self._archive = archive
 
     def put_all(self, due: Sequence[DueMail]) -> None:
         """Due at once; what is scheduled already stays as it is."""
@@ -145,7 +149,9 @@ class PostgresSchedule:
             given_up = {domain for (domain,) in connection.execute(_GIVE_UP, (*columns, self._taker))}
             refresh(connection, given_up, self._clock_ms())
 
-    def mark(self, due: Sequence[tuple[DueMail, Collection[int]]]) -> Collection[DueMail]:
+    def mark(
+        self, due: Sequence[tuple[DueMail, Collection[int]]], copies: Mapping[DueMail, SentCopy] | None = None
+    ) -> Collection[DueMail]:
         """See `Schedule.mark`."""
         mails = [one for one, _places in due]
         columns = (
@@ -155,9 +161,14 @@ class PostgresSchedule:
             [one.attempt for one in mails],
             [array(places) for _one, places in due],
         )
+        now = self._clock_ms()
         with self._connect() as connection, connection.transaction():
-            marked = set(connection.execute(_MARK, (*columns, self._taker, self._clock_ms())).fetchall())
-        return {one for one in mails if (*key_of(one), one.domain) in marked}
+            marked = set(connection.execute(_MARK, (*columns, self._taker, now)).fetchall())
+            ours = {one: places for one, places in due if (*key_of(one), one.domain) in marked}
+            if self._archive is not None and copies:
+                sent = {one: (places, copies[one]) for one, places in ours.items() if one in copies}
+                self._archive.add(connection, sent, at=now)
+        return set(ours)
 
     def settle(self, settled: Sequence[Settled]) -> Sequence[Ended]:
         """See `Schedule.settle`."""

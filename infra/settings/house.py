@@ -27,6 +27,13 @@ class House:
     retention_days: int = count(
         "RETENTION", 30, "Days until a deleted message's key and blobs are destroyed.", least=0, most=36500
     )
+    sent_archive_days: int = count(
+        "SENT_ARCHIVE_DAYS",
+        30,
+        "Days for which `ledgermail relay sent` can show what was sent, deleted meanwhile or not; 0: no archive.",
+        least=0,
+        most=36500,
+    )
     hostname: str = setting(
         "HOSTNAME",
         read.domain_name,

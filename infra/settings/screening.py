@@ -108,3 +108,10 @@ class Screening:
     refused_percent: int = count(
         "REFUSED_PERCENT", 70, "Score, in hundredths, above which mail is refused; 100: none is.", least=1, most=100
     )
+    outgoing_percent: int = count(
+        "OUTGOING_PERCENT",
+        70,
+        "Score, in hundredths, above which mail that owners send is refused, and they read why; 100: none is.",
+        least=1,
+        most=100,
+    )

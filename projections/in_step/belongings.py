@@ -72,6 +72,7 @@ def sending_allowed(step: Step, event: e.SendingAllowed) -> None:
     step.rows.mailbox.sending_blocked = step.rows.mailbox.sending_halved = False
     step.remove_document("restriction", "flagged")
     step.remove_document("restriction", "sign_in")
+    step.remove_document("sending", "spam")
     if event.counted_from:
         step.document("sending", "counted_from", {"at": event.counted_from})
 
@@ -84,3 +85,8 @@ def address_suppressed(step: Step, event: e.AddressSuppressed) -> None:
 def suppression_lifted(step: Step, event: e.SuppressionLifted) -> None:
     """It is written to again."""
     step.remove_document("suppression", event.address)
+
+
+def recipient_unsubscribed(step: Step, event: e.RecipientUnsubscribed) -> None:
+    """No bulk mail goes there."""
+    step.document("unsubscribed", event.address, {"at": step.at})

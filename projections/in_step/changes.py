@@ -60,6 +60,7 @@ _CHANGES: dict[type[e.Event], Callable[[Step, Any], None]] = {
     e.SendingAllowed: belongings.sending_allowed,
     e.AddressSuppressed: belongings.address_suppressed,
     e.SuppressionLifted: belongings.suppression_lifted,
+    e.RecipientUnsubscribed: belongings.recipient_unsubscribed,
     e.MailboxRestored: labels.mailbox_restored,
     e.MailboxErased: labels.mailbox_erased,
 }

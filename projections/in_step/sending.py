@@ -1,9 +1,12 @@
 """What events of drafts and submissions do."""
 
+import msgspec
+
 from domain import events as e
 from domain.automatic_mail import REPLIED, STREAMS
 from domain.ids import SubmissionId
 from domain.rows import DraftRow, Needs, RecipientStatus, RowsMissingError, SubmissionRow
+from domain.sending_record import SPAM, spam_times
 from domain.times import unix_ms
 from projections.in_step.step import Step
 
@@ -78,6 +81,10 @@ def submission_rejected(step: Step, event: e.SubmissionRejected) -> None:
     row.status = "rejected"
     for recipient in row.recipients:
         recipient.status, recipient.last_reply = "rejected", event.reason
+    if event.check == SPAM:
+        seen = step.rows.document("sending", SPAM)
+        before = [] if seen is None else msgspec.json.decode(seen.body)["at"]
+        step.document("sending", SPAM, {"at": spam_times(before, now_ms=step.at)})
 
 
 def recipient_reported(step: Step, event: e.RecipientReported) -> None:

@@ -101,7 +101,7 @@ def _sending(history: History) -> None:
     history.add(e.SubmissionUndone(submission_id="u2", draft_id="d1"))
     history.draft("d1", second, revision=3)
     history.submit("u3", second, "bob@example.net", "eve@example.com")
-    history.add(e.SubmissionRejected(submission_id="u3", reason="a virus"))
+    history.add(e.SubmissionRejected(submission_id="u3", reason="it looks like spam", check="spam"))
     history.submit("u4", second, "bob@example.net", redacted=True)
     history.join(into="ta", from_="tw")
 
@@ -125,6 +125,10 @@ def _belongings(history: History) -> None:
     history.add(e.AddressSuppressed(address="eve@example.com", why="complaint"))
     history.add(e.SuppressionLifted(address="bob@example.net"))
     history.add(e.AddressSuppressed(address="bob@example.net", why="complaint"))
+    history.add(e.RecipientUnsubscribed(address="bob@example.net"))
+    history.add(e.SecondFactorAdded(session_id="z1"))
+    history.add(e.RecoveryCodeUsed(left=9))
+    history.add(e.SecondFactorRemoved(by="owner", session_id="z1"))
     history.add(e.QuotaSet(limit_bytes=50_000))
 
 

@@ -9,6 +9,8 @@ from domain.decisions import (
     ChangeIdentity,
     ChangeSettings,
     RecordPasswordChange,
+    RecordSecondFactor,
+    RecordSecondFactorGone,
     RecordSignIn,
     RemoveAppPassword,
     ReplaceRules,
@@ -23,6 +25,9 @@ from domain.events import (
     PasswordChanged,
     QuotaSet,
     QuotaWarned,
+    RecoveryCodeUsed,
+    SecondFactorAdded,
+    SecondFactorRemoved,
     SettingsChanged,
     SignedIn,
 )
@@ -135,6 +140,15 @@ def test_sign_ins_and_passwords_are_recorded_every_time(mailbox: DecidedMailbox)
     named = {"app_password_id": "p1"}
     assert mailbox.run(AddAppPassword, **named, name="Mail").events == (AppPasswordAdded(**named, name="Mail"),)
     assert mailbox.run(RemoveAppPassword, **named).events == (AppPasswordRemoved(**named),)
+
+
+def test_what_becomes_of_a_second_factor_is_recorded(mailbox: DecidedMailbox) -> None:
+    assert mailbox.run(RecordSecondFactor, session_id="x").events == (SecondFactorAdded(session_id="x"),)
+    came = {"session_id": "x", "address": "192.0.2.1", "client": "phone", "protocol": "http"}
+    with_a_recovery_code = mailbox.run(RecordSignIn, **came, recovery_codes_left=9)
+    assert with_a_recovery_code.events == (RecoveryCodeUsed(left=9), SignedIn(**came))
+    gone = {"by": "operator", "session_id": ""}
+    assert mailbox.run(RecordSecondFactorGone, **gone).events == (SecondFactorRemoved(**gone),)
 
 
 def test_what_a_client_says_of_itself_is_cut(mailbox: DecidedMailbox) -> None:

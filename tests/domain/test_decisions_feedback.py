@@ -10,6 +10,8 @@ from domain.decisions import (
     LiftSuppression,
     MailboxDecision,
     RecordSignIn,
+    RecordUnsubscription,
+    RejectSubmission,
     ReportBounce,
     ReportComplaint,
     ReportRecipient,
@@ -22,6 +24,7 @@ from domain.events import (
     Event,
     RecipientPersonal,
     RecipientReported,
+    RecipientUnsubscribed,
     SenderFlagged,
     SendingAllowed,
     SendingRestricted,
@@ -233,6 +236,47 @@ def test_more_than_one_in_a_thousand_complaints_flag_the_sender_once(mailbox: De
     assert "SenderFlagged" not in kinds(complain(mailbox, first, 0))
     assert complain(mailbox, second, 0)[-1] == SenderFlagged(why="complaints: 2 of 1000 recipients in 7 days")
     assert "SenderFlagged" not in kinds(complain(mailbox, second, 1))
+
+
+def test_an_unsubscription_is_told_once(mailbox: DecidedMailbox) -> None:
+    said = mailbox.run(RecordUnsubscription, address="bob@example.com").events
+    assert said == (RecipientUnsubscribed(address="bob@example.com"),)
+    assert mailbox.run(RecordUnsubscription, address="bob@example.com").events == ()
+    assert difference(tables_of(mailbox.rows), MailboxState.replay(mailbox.log).rows()) == []
+
+
+def queue(mailbox: DecidedMailbox) -> str:
+    """A submission of which nothing has left."""
+    envelope = {"mail_from": "ann@example.org", "send_at_ms": mailbox.now_ms, "undo_until_ms": mailbox.now_ms}
+    to = (SubmissionRecipient("bob@example.com"),)
+    fields = envelope | NO_LIMIT | {"recipients": to, "stream": "personal", "message": composed()}
+    return str(mailbox.run(SubmitNew, **fields).answer["submission_id"])
+
+
+def refuse_as_spam(mailbox: DecidedMailbox, submission_id: str = "") -> tuple[Event, ...]:
+    refused = submission_id or queue(mailbox)
+    return mailbox.run(RejectSubmission, submission_id=refused, reason="it looks like spam", check="spam").events
+
+
+def test_a_third_message_of_a_day_that_looks_like_spam_blocks_the_sender_once(mailbox: DecidedMailbox) -> None:
+    why, waiting = "3 messages of a day looked like known spam", queue(mailbox)
+    assert kinds(refuse_as_spam(mailbox)) == kinds(refuse_as_spam(mailbox)) == ["SubmissionRejected"]
+    assert refuse_as_spam(mailbox)[-1] == SendingRestricted(why=why, blocked=True)
+    assert kinds(refuse_as_spam(mailbox, waiting)) == ["SubmissionRejected"]
+    assert difference(tables_of(mailbox.rows), MailboxState.replay(mailbox.log).rows()) == []
+
+
+def test_messages_that_look_like_spam_on_different_days_block_nobody(mailbox: DecidedMailbox) -> None:
+    for _day in range(4):
+        assert kinds(refuse_as_spam(mailbox)) == ["SubmissionRejected"]
+        mailbox.now_ms += DAY_MS
+
+
+def test_what_an_operator_lifted_looks_like_spam_no_more(mailbox: DecidedMailbox) -> None:
+    for _again in range(3):
+        refuse_as_spam(mailbox)
+    mailbox.run(AllowSending)
+    assert kinds(refuse_as_spam(mailbox)) == kinds(refuse_as_spam(mailbox)) == ["SubmissionRejected"]
 
 
 def test_what_an_operator_lifted_is_counted_from_then_on(mailbox: DecidedMailbox) -> None:

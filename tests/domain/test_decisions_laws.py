@@ -25,7 +25,8 @@ UNDRAWN = {
     *("MessageReparsed", "IdentityChanged", "ContactChanged", "RulesReplaced", "VacationSet", "SettingsChanged"),
     *("SignedIn", "PasswordChanged", "AppPasswordAdded", "AppPasswordRemoved"),
     *("SendingRestricted", "SendingAllowed", "SenderFlagged", "SignInDemanded", "MailboxErased"),
-    *("AddressSuppressed", "SuppressionLifted"),
+    *("SecondFactorAdded", "SecondFactorRemoved", "RecoveryCodeUsed"),
+    *("AddressSuppressed", "SuppressionLifted", "RecipientUnsubscribed"),
 }
 """What `COMMANDS` has no command for: these are tested one by one."""
 WORDS = ("$seen", "$flagged", "$draft", "$junk", "work")

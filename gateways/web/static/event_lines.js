@@ -46,6 +46,7 @@ const LINES = {
     `${feedback === "complaint" ? "Complained of" : capital(status)}: ${address || `recipient ${recipient + 1}`}`,
   AddressSuppressed: ({ address, why }) =>
     `Nothing more is sent to ${address}: ${why === "complaint" ? "a complaint came back" : "it takes no mail"}`,
+  RecipientUnsubscribed: ({ address }) => `${address} unsubscribed from your mail to many`,
   SuppressionLifted: ({ address }) => `Mail to ${address} leaves again`,
   SendingRestricted: ({ blocked, why }) => `Sending is ${blocked ? "blocked" : "slowed to half"}: ${why}`,
   SenderFlagged: ({ why }) => `The operator looks at what is sent: ${why}`,
@@ -53,6 +54,9 @@ const LINES = {
   SendingAllowed: () => "Sending is free again",
   SignedIn: ({ address, protocol, client }) => `Signed in from ${address || "here"} with ${clientName(client) || protocol || "a client"}`,
   PasswordChanged: ({ by }) => `Password changed by ${by || "its owner"}`,
+  SecondFactorAdded: () => "Second factor switched on: signing in asks for its code",
+  SecondFactorRemoved: ({ by }) => `Second factor taken off by ${by === "operator" ? "the operator" : "its owner"}`,
+  RecoveryCodeUsed: ({ left }) => `A recovery code was used, ${left} ${left === 1 ? "is" : "are"} left`,
   QuotaWarned: ({ level }) => `The mailbox is ${level} % full`,
   SettingsChanged: () => "Profile changed",
   ContactChanged: ({ name, removed }) => `Contact ${removed ? "removed" : "saved"}${name ? `: ${name}` : ""}`,

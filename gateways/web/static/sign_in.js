@@ -81,9 +81,14 @@ export class SignIn {
       this.problem.textContent = error.advice();
       this.other.parentElement.hidden = true;
     }
+    if (error.code === "credentials_invalid" && this.totp.value) {
+      this.problem.textContent = "Address, password and code do not belong together. A code is good once: wait for the next one.";
+      return this.totp.select();
+    }
     if (error.code === "totp_required") {
       this.main.querySelector(".totp-only").hidden = false;
       this.totp.focus();
     } else this.password.select();
+    return undefined;
   }
 }

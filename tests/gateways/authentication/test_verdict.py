@@ -60,8 +60,9 @@ def sealed(raw: bytes, results: bytes = CHAIN) -> bytes:
 def test_mail_that_is_proven_twice_is_accepted_and_all_that_was_found_is_recorded() -> None:
     found = screened(signed(MAIL))
     assert (found.spf, found.dkim, found.dmarc, found.arc) == ("pass", "pass", "pass", "none")
-    spf, dkim_part, arc, dmarc = found.results
+    spf, helo, dkim_part, arc, dmarc = found.results
     assert spf == "spf=pass smtp.mailfrom=info@bank.test"
+    assert helo == "spf=none smtp.helo=mx.elsewhere.test"
     assert dkim_part.startswith(
         "dkim=pass header.d=bank.test header.i=@bank.test header.s=k header.a=rsa-sha256 header.b="
     )
@@ -154,6 +155,23 @@ def test_a_dns_that_does_not_answer_is_a_result_and_the_mail_is_accepted() -> No
 def test_a_notification_is_checked_by_its_ehlo_name() -> None:
     found = screened(MAIL, sender="", **{"mx.elsewhere.test": [("TXT", "v=spf1 +all")]})
     assert found.results[0] == "spf=pass smtp.helo=mx.elsewhere.test"
+
+
+def test_what_spf_says_of_the_ehlo_name_is_recorded_and_decides_nothing() -> None:
+    record: dict[str, Any] = {"mx.elsewhere.test": [("TXT", "v=spf1 -all")]}
+    found = screened(signed(MAIL), **record)
+    assert found.results[1].startswith("spf=fail ")
+    assert found.results[1].endswith(" smtp.helo=mx.elsewhere.test")
+    assert (found.spf, found.spf_domain, found.disposition) == ("pass", "bank.test", "")
+
+
+@pytest.mark.parametrize("helo", ["[192.0.2.1]", "192.0.2.1", "laptop", ""])
+def test_an_ehlo_that_is_no_name_of_a_host_is_not_asked_about(helo: str) -> None:
+    with serving(Zone(ZONE)) as server:
+        authenticator = Authenticator(DnsResolver(server, tries_s=(PATIENCE_S,)), Trust())
+        arrival = Arrival("192.0.2.1", helo, "info@bank.test", "mx.example.test")
+        found = asyncio.run(authenticator.screen(arrival, evidence_of(MAIL)))
+    assert [part.partition(" ")[0] for part in found.results] == ["spf=pass", "dkim=none", "arc=none", "dmarc=pass"]
 
 
 def test_what_a_stranger_wrote_can_end_neither_its_part_nor_the_line() -> None:

@@ -14,11 +14,17 @@ from domain.decisions import SubmitNew
 from domain.decisions.delivery import Composed
 from domain.events import MessageServer, SubmissionRecipient, SubmissionRejected
 from domain.ids import MailboxId
+from domain.refusals import SendingBlockedError
 from gateways.delivery.incoming import personal_of
 from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.sender import Sender
 from gateways.delivery.validation import Check, CheckAwayError, SentMail, SideBySide
 from gateways.mime.parse import parse
+from gateways.spam.learning import Installation
+from gateways.spam.outgoing_check import Scan
+from gateways.spam.outgoing_check import SpamCheck as OutgoingCheck
+from gateways.spam.scoring import Score
+from gateways.spam.token_ids import TokenIds
 from gateways.virus.attachment_check import AttachmentCheck
 from infra import blob_references
 from infra.postgres_findings import PostgresFindings
@@ -40,6 +46,9 @@ WITH_FILE = (
 )
 CLEAN = WITH_FILE % (b"plan.pdf", base64.b64encode(b"%PDF"))
 INFECTED = WITH_FILE % (b"plan.pdf", base64.b64encode(EICAR))
+
+
+TEST = PLAIN + b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
 
 
 class SpamCheck:
@@ -297,4 +306,60 @@ def test_the_policy_of_the_installation_is_kept(
 def test_files_that_are_not_blocked_leave(post: Post) -> None:
     post.send(CLEAN)
     post.sender(PolicyCheck(recipients=2, message_bytes=9000, blocked_files=("exe",))).run_due()
+    assert post.arrived() == 1
+
+
+def outgoing_check(scan: Scan | None = None) -> OutgoingCheck:
+    return OutgoingCheck(ids=TokenIds(bytes(32)), installation=Installation, held_above=0.7, scan=scan)
+
+
+def log_of_carl(office: PostOffice) -> list[str]:
+    reader = StreamReader(MailboxRecorder(datastore(office.url)), office.keys)
+    return [one.topic for one in reader.recorded(MailboxId("m2"))]
+
+
+def test_mail_that_looks_like_spam_stays_here_and_its_sender_reads_why(office: PostOffice, post: Post) -> None:
+    post.send(TEST, "ann@example.test", "far@elsewhere.test")
+    post.sender(outgoing_check()).run_due()
+    assert post.arrived() == 0
+    assert rejections(office) == ["it looks like spam. It is the test message that every spam filter takes for spam"]
+    post.send(PLAIN)
+    post.sender(outgoing_check()).run_due()
+    assert post.arrived() == 1
+
+
+def test_who_sends_what_looks_like_spam_three_times_a_day_is_blocked_and_sees_that(
+    office: PostOffice, post: Post
+) -> None:
+    for _again in range(3):
+        post.send(TEST)
+    post.sender(outgoing_check()).run_due()
+    assert log_of_carl(office)[-4:] == [*("SubmissionRejected",) * 3, "SendingRestricted"]
+    with pytest.raises(SendingBlockedError):
+        post.send(PLAIN)
+
+
+def test_mail_that_the_embedded_filter_has_nothing_against_makes_no_row(office: PostOffice, post: Post) -> None:
+    post.send(PLAIN)
+    with office.pool.connection() as connection:
+        connection.execute("DROP TABLE validations")
+    post.sender(outgoing_check()).run_due()
+    assert post.arrived() == 1
+
+
+def test_a_scanner_elsewhere_looks_and_the_embedded_filter_where_it_is_down(office: PostOffice, post: Post) -> None:
+    asked: list[str] = []
+
+    def spam(reverse_path: str, sample: bytes) -> Score | None:
+        asked.append(reverse_path)
+        assert sample == PLAIN
+        return Score(0.9, ("It is known.",), {"rspamd": 0.9})
+
+    post.send(PLAIN)
+    post.sender(outgoing_check(spam)).run_due()
+    assert (rejections(office), asked) == (["it looks like spam. It is known"], ["carl@example.test"])
+    post.send(TEST)
+    post.send(PLAIN)
+    post.sender(outgoing_check(lambda _from, _sample: None)).run_due()
+    assert len(rejections(office)) == 2
     assert post.arrived() == 1

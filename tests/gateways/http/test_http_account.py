@@ -1,10 +1,13 @@
 """Accounts, sessions, passwords, contacts, rules over HTTP."""
 
+import base64
+import time
 import zoneinfo
 from typing import Any
 
 import pytest
 
+from domain.totp import code_of, step_at
 from tests.http_house import PASSWORD, House, Person, mail
 
 
@@ -169,3 +172,34 @@ def test_time_zones_are_known_on_a_machine_that_brings_none() -> None:
         assert {"Europe/Berlin", "America/New_York", "UTC"} <= zoneinfo.available_timezones()
     finally:
         zoneinfo.reset_tzpath()
+
+
+def test_a_second_factor_is_begun_switched_on_asked_for_and_taken_off(house: House, ann: Person) -> None:
+    assert ann.get("/v1/account")["totp"] is False
+    assert ann.refused("POST", "/v1/account/totp", json={}) == (422, "body_invalid")
+    assert ann.refused("POST", "/v1/account/totp", json={"password": "a guess"}) == (401, "credentials_invalid")
+    assert ann.refused("POST", "/v1/account/totp", json={"totp": "000000"}) == (404, "totp_unknown")
+    assert ann.refused("DELETE", "/v1/account/totp", json={"totp": "000000"}) == (404, "totp_unknown")
+    made = ann.post("/v1/account/totp", {"password": PASSWORD}, status=201)
+    secret, now = base64.b32decode(made["secret"]), step_at(time.time_ns() // 1_000_000)
+    switched = ann.post("/v1/account/totp", {"totp": code_of(secret, now)}, status=200)
+    assert switched == {"seq": ann.head()}
+    assert ann.get("/v1/account")["totp"] is True
+    assert ann.refused("POST", "/v1/account/totp", json={"password": PASSWORD}) == (409, "totp_on")
+
+    asked = {"address": ann.address, "password": PASSWORD}
+    assert ann.refused("POST", "/v1/sessions", json=asked) == (401, "totp_required")
+    assert ann.refused("POST", "/v1/sessions", json=asked | {"password": "x"}) == (401, "credentials_invalid")
+    wrong = asked | {"totp": "no code"}
+    assert ann.refused("POST", "/v1/sessions", json=wrong) == (401, "credentials_invalid")
+    with_recovery = asked | {"totp": made["recovery_codes"][0]}
+    assert ann.post("/v1/sessions", with_recovery, status=201)["token"]
+    assert ann.refused("POST", "/v1/sessions", json=with_recovery) == (401, "credentials_invalid")
+
+    off = ann.http.request("DELETE", "/v1/account/totp", json={"totp": made["recovery_codes"][1]})
+    assert (off.status_code, off.json()) == (200, {"seq": ann.head()})
+    assert ann.post("/v1/sessions", asked, status=201)["token"]
+    events = {one["type"]: one["data"] for one in ann.get("/v1/sync", since=0)["events"]}
+    assert events["SecondFactorRemoved"]["by"] == "owner"
+    assert events["RecoveryCodeUsed"] == {"left": 9}
+    assert made["secret"] not in str(events)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.delivery_parts import DeliveryParts
+from infra.postgres_unsubscribes import PostgresUnsubscribes
 from tests.http_house import House, Person, running
 
 
@@ -76,6 +77,31 @@ def test_who_unsubscribes_gets_no_more_bulk_mail_of_this_sender_and_all_other_ma
     hand_over(house)
     assert status(shop, refused) == "rejected"
     assert len(inbox(ann)) == 5
+    told = [one["data"] for one in shop.get("/v1/sync", since=0)["events"] if one["type"] == "RecipientUnsubscribed"]
+    assert told == [{"address": ann.address}]
+    why = shop.get(f"/v1/submissions/{refused['submission_id']}")["recipients"][0]["last_reply"]
+    assert why == f"{ann.address} unsubscribed from your bulk mail"
+    listed = PostgresUnsubscribes(house.parts.connect).page(shop.mailbox_id)
+    assert [one.address for one in listed] == [ann.address]
+    assert PostgresUnsubscribes(house.parts.connect).page(other.mailbox_id) == []
+
+
+def test_what_was_said_before_it_was_an_event_still_counts(house: House) -> None:
+    ann, shop = house.person("ann"), house.person("shop")
+    with house.parts.connect() as connection:
+        connection.execute("INSERT INTO unsubscribed VALUES (%s, %s, 7)", (shop.mailbox_id, ann.address))
+    assert status(shop, _sent_after(house, shop, ann)) == "rejected"
+    assert [one.at for one in PostgresUnsubscribes(house.parts.connect).page(shop.mailbox_id)] == [7]
+
+
+def test_who_unsubscribes_from_an_erased_sender_is_told_that_it_is_done(house: House) -> None:
+    ann, shop = house.person("ann"), house.person("shop")
+    send(shop, ann)
+    hand_over(house)
+    path = link(ann, inbox(ann)[0])
+    house.parts.administration.erase(house.parts.accounts.at(shop.address), why="asked for")
+    form = house.http.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert (form.status_code, "unsubscribed" in form.text) == (200, True)
 
 
 def test_by_multipart_form_it_is_one_click_too(house: House) -> None:

@@ -77,7 +77,7 @@ class Attempts:
         return trip
 
     def road(self) -> Road:
-        async def mark(_due: object, _places: object) -> bool:
+        async def mark(_due: object, _places: object, _copy: object) -> bool:
             return self.may_send
 
         resolver = DnsResolver(self.dns, tries_s=(1.0, 2.0))

@@ -45,6 +45,7 @@ def sessions_at(accounts: GivenAccounts, clock: Clock) -> PostgresSessions:
         accounts.credentials,
         accounts.unfinished,
         accounts.lane,
+        accounts.second_factors,
         known=RememberedTokens(clock_s=clock.s),
         clock_ms=clock.ms,
     )
@@ -256,7 +257,9 @@ class ClosedLane:
 
 def test_a_sign_in_that_cannot_be_recorded_leaves_no_session(accounts: GivenAccounts) -> None:
     account = accounts.given("unrecorded@example.test")
-    sessions = PostgresSessions(accounts.connect, accounts.credentials, accounts.unfinished, ClosedLane())
+    sessions = PostgresSessions(
+        accounts.connect, accounts.credentials, accounts.unfinished, ClosedLane(), accounts.second_factors
+    )
     with pytest.raises(AccountsUnavailableError):
         sessions.sign_in("unrecorded@example.test", PASSWORD, client="", network_address="")
     assert sessions.list_sessions(account.account_id) == []
