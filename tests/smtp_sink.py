@@ -49,6 +49,11 @@ class Sink:
     port: int = 0
     on_taken: Callable[[Taken], None] | None = None
 
+    @staticmethod
+    def takes_its_time(seconds: float) -> None:
+        """For `on_taken`: the host says nothing for so long."""
+        threading.Event().wait(seconds)
+
     def reply(self, command: str, usual: str) -> str:
         own = self.replies.get(command)
         if isinstance(own, list):

@@ -33,6 +33,8 @@ COPIES = 3
 POLL_S = 0.5
 GATHER_S = 0.05
 """Between two looks while mail is under way: each costs a round trip, and hands are free again in between."""
+FEW_DESTINATIONS = 64
+"""So many are kept in memory without a look at which of them are over."""
 PUT_OFF_MS = 600_000
 PUT_OFF = "451 4.3.0 the message cannot be read here at present"
 _log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Relay:
         self._hand = hand
         self._in_hand: set[DueMail] = set()
         self._destinations: dict[str, Destination] = {}
+        self._most_destinations = FEW_DESTINATIONS
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._memory = Memory(MEMORY_BYTES)
         self._room = asyncio.Event()
@@ -194,7 +197,7 @@ class Relay:
 
     def _destination(self, domain: str) -> Destination:
         if domain not in self._destinations:
-            self._destinations = {name: one for name, one in self._destinations.items() if not one.is_forgettable}
+            self._forget_some()
             self._destinations[domain] = Destination(
                 domain,
                 new_courier=lambda to: Courier(to, self._road),
@@ -204,6 +207,12 @@ class Relay:
                 pace=self._pace,
             )
         return self._destinations[domain]
+
+    def _forget_some(self) -> None:
+        """Destinations that nothing is left of go whenever there are twice as many as were kept the last time."""
+        if len(self._destinations) >= self._most_destinations:
+            self._destinations = {name: one for name, one in self._destinations.items() if not one.is_forgettable}
+            self._most_destinations = max(FEW_DESTINATIONS, 2 * len(self._destinations))
 
     async def _journey(self, courier: Courier, parcel: Parcel) -> Trip | None:
         """One attempt; whatever goes wrong with it here puts this mail off, and no other."""
