@@ -36,6 +36,27 @@ def test_a_mail_is_signed_with_each_of_its_domains_keys(world: RelayWorld, sink:
     assert content.endswith(MAIL)
 
 
+def test_what_somebody_else_wrote_in_our_name_and_is_forwarded_does_not_get_our_signature(
+    world: RelayWorld, sink: Sink
+) -> None:
+    world.keys.add(new_keys("example.test", label="k1", state=ACTIVE))
+    world.submit("zoe@far.test", stream="forward")
+    world.submit("zoe@far.test", stream="vacation")
+    world.run()
+    signed = {b"DKIM-Signature" in taken.content for taken in sink.taken}
+    assert (len(sink.taken), signed) == (2, {True, False})
+
+
+def test_what_arrived_for_an_address_that_is_elsewhere_does_not_get_our_signature(
+    world: RelayWorld, sink: Sink
+) -> None:
+    world.keys.add(new_keys("example.test", label="k1", state=ACTIVE))
+    for source in ("inbound", "notification"):
+        world.hand_over("zoe@far.test", source=source)
+    world.run()
+    assert {b"DKIM-Signature" in taken.content for taken in sink.taken} == {True, False}
+
+
 def test_recipients_of_one_domain_share_a_transaction_and_those_of_another_do_not_see_them(
     world: RelayWorld, sink: Sink, backup: Sink
 ) -> None:
