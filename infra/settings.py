@@ -382,6 +382,13 @@ class Settings:
         "Whether domains that ask for it are told each day what became of mail in their names (DMARC reports).",
     )
 
+    tls_reports: str = _from(
+        "TLS_REPORTS",
+        read.one_of("on", "off"),
+        "off",
+        "Whether domains that ask for it are told each day how TLS with their hosts fared (RFC 8460); by mail alone.",
+    )
+
     clamd: ListenAddress | None = _from(
         "CLAMD",
         read.server_address,
