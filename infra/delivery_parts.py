@@ -132,6 +132,7 @@ class DeliveryParts:
         """A worker, for one thread. What workers held that live no more is due from now on."""
         from gateways.delivery.worker import DeliveryWorker
         from infra.delivery_book import PostgresBook
+        from infra.relay.joint_notices import PostgresJointNotices
         from infra.relay.records import PostgresRelaying
         from infra.spam.parts import personal_filters
 
@@ -162,6 +163,7 @@ class DeliveryParts:
             quarantine=self.quarantine,
             scanner=None if self._parts.virus is None else self._parts.virus.scanner,
             scanner_patience_ms=self._parts.settings.unscreened_minutes * 60_000,
+            joint=PostgresJointNotices(self._parts.connect),
         )
 
     @cached_property
@@ -189,6 +191,7 @@ class DeliveryParts:
         """A sender, for one thread."""
         from gateways.delivery.sender import Sender
         from infra.postgres_outbox import PostgresOutbox
+        from infra.relay.joint_notices import PostgresJointNotices
 
         return Sender(
             outbox=PostgresOutbox(self._parts.connect, self._parts.reader),
@@ -201,6 +204,7 @@ class DeliveryParts:
             lone_outages=LONE_OUTAGES,
             suppressions=self._parts.suppressions,
             validation=self.validation,
+            joint=PostgresJointNotices(self._parts.connect),
         )
 
     @cached_property

@@ -32,6 +32,7 @@ MAILBOX_TABLES = (
     "notices",
     "correspondents",
     "relay_outcomes",
+    "relay_awaited",
     "aliases",
     "validations",
     "unsubscribed",

@@ -28,6 +28,7 @@ from infra.owner_rules import PostgresRuleBook
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.reception import QueueReception
+from infra.relay.joint_notices import PostgresJointNotices
 from infra.relay.records import PostgresRelaying
 from infra.store.lane import Lane
 from infra.store.reading import StreamReader
@@ -116,6 +117,7 @@ class PostOffice:
             "srs": self.srs,
             "outages": (OperationalError, InterfaceError),
             "clock_ms": self.now_ms,
+            "joint": PostgresJointNotices(self.pool.connection, clock_ms=self.now_ms),
         }
         return DeliveryWorker(**(parts | changes))
 
@@ -141,6 +143,7 @@ class PostOffice:
             "hostname": "mx.example.test",
             "outages": (OperationalError, InterfaceError),
             "clock_ms": self.now_ms,
+            "joint": PostgresJointNotices(self.pool.connection, clock_ms=self.now_ms),
         }
         return Sender(**(parts | changes))
 

@@ -245,7 +245,7 @@ class RelayWorld:
 
     def is_clean(self) -> bool:
         """Whether nothing is kept of anything any more."""
-        tables = ("relay_schedule", "relay_domains", "relay_outcomes")
+        tables = ("relay_schedule", "relay_domains", "relay_outcomes", "relay_awaited")
         left = [self.office.rows(f"SELECT count(*) FROM {table}") for table in tables]
         held = self.office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'")
-        return left == [[(0,)]] * 3 and held == [(0,)]
+        return left == [[(0,)]] * len(tables) and held == [(0,)]

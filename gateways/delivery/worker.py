@@ -27,6 +27,7 @@ from gateways.delivery.book import Book
 from gateways.delivery.failures import OUTAGE_PAUSE_MS, Failures
 from gateways.delivery.filtered import Filtering, Unfiltered
 from gateways.delivery.jobs import Job, ask_owners, bounded, deliveries, entry_of, reports_of
+from gateways.delivery.joint_notice import Apart, JointNotices
 from gateways.delivery.notification import UNKNOWN_MAILBOX, Bounce, Notifications
 from gateways.delivery.opened import open_mail
 from gateways.delivery.relaying import Relaying
@@ -86,6 +87,7 @@ class DeliveryWorker:
         quarantine: Quarantine | None = None,
         scanner: Scanner | None = None,
         scanner_patience_ms: int = 0,
+        joint: JointNotices | None = None,
     ) -> None:
         self._queue = queue
         self._blobs = blobs
@@ -118,6 +120,7 @@ class DeliveryWorker:
         )
         self._name = name or new_id("w")
         self._returns = returns
+        self._joint = joint or Apart()
         self._unreturned: list[Leased] = []
         self._outage = ""
         self._is_turn_of_suspects = False
@@ -223,6 +226,7 @@ class DeliveryWorker:
             self._collect(job)
         self._tell(jobs)
         self._queue.done([(job.leased.record.acceptance_id, [*job.settled, *job.passed_on]) for job in jobs])
+        self._joint.over([job.leased.record for job in jobs if job.is_over])
 
     def _opened(self, leased: Leased, content: bytes | Exception, routes: Routes) -> Job | None:
         """The record read and routed; none where it cannot be, which the queue is told."""
@@ -363,5 +367,5 @@ class DeliveryWorker:
             error = reported.exception()
             if error is not None and not isinstance(error, Refusal):  # refused: sender or submission are gone
                 raise error
-        if job.bounces:
+        if job.bounces and not self._joint.take(job.leased.record, job.bounces):
             self._notifications.tell(job.leased.record, job.bounces)

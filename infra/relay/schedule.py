@@ -103,15 +103,21 @@ _SETTLE = (
     " WHERE mailbox_id = %(mailbox)s AND submission_id = %(submission)s AND domain = %(domain)s"
     " AND attempt = %(attempt)s AND leased_by = %(taker)s"
 )
-_OUTCOME = (
+OUTCOME = (
     "INSERT INTO relay_outcomes (mailbox_id, submission_id, recipient, action, reply) VALUES (%s, %s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
 )
 _ENDED = (
     "SELECT r.mailbox_id, r.submission_id FROM relay_schedule r"
     " JOIN unnest(%s::text[], %s::text[]) AS n(m, s) ON n.m = r.mailbox_id AND n.s = r.submission_id"
+    " WHERE NOT EXISTS (SELECT FROM relay_awaited a WHERE a.mailbox_id = n.m AND a.submission_id = n.s)"
     " GROUP BY r.mailbox_id, r.submission_id HAVING bool_and(cardinality(r.recipients) = 0)"
 )
+_AWAITED_NO_MORE = (
+    "DELETE FROM relay_awaited USING unnest(%s::text[], %s::text[]) AS n(m, s)"
+    " WHERE mailbox_id = m AND submission_id = s AND until <= %s"
+)
+"""Before it is read what is told: whoever still adds to it holds the row's lock (`infra.relay.joint_notices`)."""
 _TOLD = (
     "SELECT o.mailbox_id, o.submission_id, o.recipient, o.action, o.reply FROM relay_outcomes o"
     " JOIN unnest(%s::text[], %s::text[]) AS n(m, s) ON n.m = o.mailbox_id AND n.s = o.submission_id"
@@ -270,14 +276,15 @@ class PostgresSchedule:
         if not settled:
             return []
         keys = sorted({_key(one.due) for one in settled})
+        columns = [key.mailbox_id for key in keys], [key.submission_id for key in keys]
         with self._connect() as connection:
             with connection.transaction():
                 _lock(connection, {one.due.domain for one in settled})
                 with connection.cursor() as cursor:
                     cursor.executemany(_SETTLE, [self._change(one) for one in settled])
-                    cursor.executemany(_OUTCOME, list(_told_of(settled)))
+                    cursor.executemany(OUTCOME, list(_told_of(settled)))
                 _refresh(connection, {one.due.domain for one in settled}, self._clock_ms())
-            columns = [key.mailbox_id for key in keys], [key.submission_id for key in keys]
+            connection.execute(_AWAITED_NO_MORE, (*columns, self._clock_ms()))
             ended = [SubmissionKey(MailboxId(m), SubmissionId(s)) for m, s in connection.execute(_ENDED, columns)]
             return self._ended(connection, ended) if ended else []
 

@@ -84,6 +84,54 @@ def test_of_a_hundred_recipients_each_gets_one_copy_and_the_sender_one_notice_of
     assert world.is_clean()
 
 
+def test_of_recipients_here_and_elsewhere_of_whom_some_fail_the_sender_has_one_notice(
+    world: RelayWorld, sink: Sink, backup: Sink
+) -> None:
+    world.submit(
+        "ann@example.test", "nobody@example.test", "zoe@far.test", "reject-yan@far.test", "reject-xia@other.test"
+    )
+    while world.office.worker().run_due():
+        continue
+    world.run()
+    (notice,) = world.notices()
+    failed = re.findall(rb"Final-Recipient: rfc822; (\S+)", notice)
+    assert failed == [b"nobody@example.test", b"reject-yan@far.test", b"reject-xia@other.test"]
+    assert world.is_clean()
+
+
+def test_those_elsewhere_are_told_of_when_those_here_are_settled(world: RelayWorld, sink: Sink, clock: Clock) -> None:
+    world.submit("nobody@example.test", "reject-yan@far.test")
+    world.run(until_none=False)
+    assert len(world.notices()) == 0
+    clock.advance(61)
+    world.run()
+    (notice,) = world.notices()
+    assert notice.count(b"Final-Recipient:") == 2
+    assert world.is_clean()
+
+
+def test_nobody_waits_long_for_those_here(world: RelayWorld, sink: Sink, clock: Clock) -> None:
+    world.submit("nobody@example.test", "reject-yan@far.test")
+    world.run(until_none=False)
+    clock.advance(11 * MINUTE_S)
+    world.run()
+    first, second = world.notices()
+    assert {one.count(b"Final-Recipient:") for one in (first, second)} == {1}
+    assert world.is_clean()
+
+
+def test_where_only_one_here_fails_it_is_told_once_all_are_settled(world: RelayWorld, sink: Sink, clock: Clock) -> None:
+    world.submit("nobody@example.test", "defer-zoe@far.test")
+    world.run(until_none=False)
+    assert world.notices() == []
+    sink.replies["RCPT"] = "250 2.1.5 ok"
+    clock.advance(2 * MINUTE_S)
+    world.run()
+    (notice,) = world.notices()
+    assert re.findall(rb"Final-Recipient: rfc822; (\S+)", notice) == [b"nobody@example.test"]
+    assert world.is_clean()
+
+
 def _kind(number: int) -> list[tuple[str, str]]:
     kind = {0: "reject", 1: "defer"}.get(number % 10, "take")
     return [(kind, "far.test"), (kind, "other.test")]
