@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from infra import settings_readers as read
 from infra.operator_errors import OperatorError
-from infra.settings_readers import ListenAddress
+from infra.settings_readers import ListenAddress, MailSources
 
 PREFIX = "LEDGERMAIL_"
 TEST_PREFIX = "LEDGERMAIL_TEST_"
@@ -36,6 +36,12 @@ class Variable:
     default: str | None
     meaning: str
     unset: str = "unset"
+
+
+_SOURCES = (
+    "Addresses of this machine that mail of the stream `{}` leaves from, between commas; ADDRESS@YYYY-MM-DD for one"
+    " whose warm-up began on that day: 50 mails, twice as many every second day, for four weeks."
+)
 
 
 def _from(
@@ -344,6 +350,19 @@ class Settings:
     relay_port: int = _count("RELAY_PORT", 25, "Port of other hosts that mail is relayed to.", most=65535)
     relay_connections: int = _count(
         "RELAY_CONNECTIONS", 20, "Connections to one destination at a time; throttling makes them fewer.", most=200
+    )
+    relay_source_personal: MailSources | None = _from(
+        "RELAY_SOURCE_PERSONAL", read.mail_sources, None, _SOURCES.format("personal"), unset="the system's choice"
+    )
+    relay_source_transactional: MailSources | None = _from(
+        "RELAY_SOURCE_TRANSACTIONAL",
+        read.mail_sources,
+        (),
+        _SOURCES.format("transactional"),
+        unset="the system's choice",
+    )
+    relay_source_bulk: MailSources | None = _from(
+        "RELAY_SOURCE_BULK", read.mail_sources, None, _SOURCES.format("bulk"), unset="the system's choice"
     )
     relay_sts_port: int = _count("RELAY_STS_PORT", 443, "Port that MTA-STS policies are fetched from.", most=65535)
     relay_ca: Path | None = _from(

@@ -25,6 +25,7 @@ from gateways.relay.session import (
     open_session,
 )
 from gateways.relay.seven_bit import NotSevenBitError
+from gateways.relay.sources import Leaving
 from gateways.relay.sts import Found
 from gateways.relay.tls_outcomes import TlsOutcome, TlsOutcomes
 
@@ -51,7 +52,6 @@ class Road:
     port: int
     mark: Callable[[DueMail, Sequence[int]], Awaitable[bool]] = _nobody_marks
     patience: Patience = field(default_factory=Patience)
-    source: str | None = None
     bad: dict[str, float] = field(default_factory=dict)
     """Addresses that failed lately, until when (the loop's time)."""
 
@@ -104,9 +104,10 @@ class Trip:
 class Courier:
     """One connection's worth of work for one domain."""
 
-    def __init__(self, domain: str, road: Road) -> None:
+    def __init__(self, domain: str, road: Road, leaving: Leaving | None = None) -> None:
         self._domain = domain
         self._road = road
+        self._leaving = leaving or Leaving()
         self._session: Session | None = None
         self._host = ""
 
@@ -149,6 +150,8 @@ class Courier:
         if not trip.pending:
             return
         hosts = [host for host in await self._road.routing.hosts(self._domain) if host.name not in tried]
+        if not any(map(self._leaving.reaches, (address for host in hosts for address in host.addresses))):
+            raise NoRouteYetError(f"451 4.4.1 {self._domain} has no host that this mail may reach from our addresses")
         sts = await self._road.security.of_domain(self._domain)
         for number, (host, address) in enumerate(self._in_order(hosts)):
             if not trip.pending or self._is_late(trip) or number >= self._road.patience.addresses:
@@ -166,7 +169,7 @@ class Courier:
     def _in_order(self, hosts: Sequence[MailHost]) -> Iterator[tuple[MailHost, str]]:
         """By preference, those that failed a moment ago behind the others."""
         now = asyncio.get_running_loop().time()
-        pairs = [(host, address) for host in hosts for address in host.addresses]
+        pairs = [(host, address) for host in hosts for address in host.addresses if self._leaving.reaches(address)]
         yield from sorted(pairs, key=lambda pair: self._road.bad.get(pair[1], 0.0) > now)
 
     async def _connected(self, trip: Trip, host: MailHost, address: str, sts: Found) -> bool:
@@ -208,7 +211,7 @@ class Courier:
                 hostname=road.hostname,
                 handshake=handshake,
                 patience=road.patience,
-                source=road.source,
+                source=self._leaving.towards(address),
             )
         except TlsFailedError as error:
             self._count(policy, error.result, host)
