@@ -26,6 +26,8 @@ class QueueRecord(msgspec.Struct, frozen=True, kw_only=True):
     blob: str
     submission_recipients: tuple[int, ...] = ()
     """For each recipient of the envelope its index in the submission it comes from; empty for other mail."""
+    is_shared: bool = False
+    """Whether recipients of that submission are elsewhere too (`gateways.delivery.joint_notice`)."""
 
     @property
     def acceptance_id(self) -> str:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateways.delivery.worker import DeliveryWorker
     from gateways.filtering.filters import Filters
     from infra.kafka.incoming import KafkaQueue
+    from infra.reporting_parts import ReportingParts
     from infra.timers import Timers
 
 OUTAGES: tuple[type[Exception], ...] = (
@@ -130,6 +131,7 @@ class DeliveryParts:
         from gateways.delivery.worker import DeliveryWorker
         from gateways.delivery.worker_parts import Outages, Pace, WorkerParts
         from infra.delivery_book import PostgresBook
+        from infra.relay.joint_notices import PostgresJointNotices
         from infra.relay.records import PostgresRelaying
         from infra.spam.parts import personal_filters
 
@@ -155,6 +157,7 @@ class DeliveryParts:
             returns=self._returns(queue, appender),
             quarantine=self.quarantine,
             scanner=None if self._parts.virus is None else self._parts.virus.scanner,
+            joint=PostgresJointNotices(self._parts.connect),
         )
         return DeliveryWorker(
             parts,
@@ -192,6 +195,7 @@ class DeliveryParts:
         """A sender, for one thread."""
         from gateways.delivery.sender import Sender
         from infra.postgres_outbox import PostgresOutbox
+        from infra.relay.joint_notices import PostgresJointNotices
 
         return Sender(
             outbox=PostgresOutbox(self._parts.connect, self._parts.reader),
@@ -204,6 +208,7 @@ class DeliveryParts:
             lone_outages=LONE_OUTAGES,
             suppressions=self._parts.suppressions,
             validation=self.validation,
+            joint=PostgresJointNotices(self._parts.connect),
         )
 
     @cached_property
@@ -262,13 +267,24 @@ class DeliveryParts:
                 sent_archive_days=settings.sent_archive_days,
                 waits_from_before=None if kafka is None else kafka.backlog.has_any_from_before,
                 reporting=self._reporting if settings.dmarc_reports == "on" else None,
+                tls_reporting=self._tls_reporting if settings.tls_reports == "on" else None,
             )
         )
 
     def _reporting(self, now_ms: int) -> int:
         """Aggregate reports of days that are over are sent."""
-        from infra.authentication import resolver  # only who reports pays for these
-        from infra.dmarc_reporting import DmarcReporting
+        from infra.dmarc_reporting import DmarcReporting  # only who reports pays for it
+
+        return DmarcReporting(**self._of_reports()).run_due(now_ms)
+
+    def _tls_reporting(self, now_ms: int) -> int:
+        """Reports on TLS of days that are over are sent."""
+        from infra.tls_reporting import TlsReporting  # only who reports pays for it
+
+        return TlsReporting(**self._of_reports()).run_due(now_ms)
+
+    def _of_reports(self) -> "ReportingParts":
+        from infra.authentication import resolver  # only who reports pays for it
 
         settings, directory = self._parts.settings, self._parts.directory
 
@@ -277,16 +293,16 @@ class DeliveryParts:
             assert entry is not None, "the operator's account is made before anything is served"
             return entry.mailbox_id
 
-        return DmarcReporting(
-            connect=self._parts.connect,
-            resolver=lambda: resolver(settings),
-            blobs=self._parts.blobs,
-            appender=self._parts.lane,
-            touch=toucher(self._parts.connect),
-            sender=operator_address(settings),
-            mailbox_of=mailbox_of,
-            hostname=settings.hostname,
-        ).run_due(now_ms)
+        return {
+            "connect": self._parts.connect,
+            "resolver": lambda: resolver(settings),
+            "blobs": self._parts.blobs,
+            "appender": self._parts.lane,
+            "touch": toucher(self._parts.connect),
+            "sender": operator_address(settings),
+            "mailbox_of": mailbox_of,
+            "hostname": settings.hostname,
+        }
 
 
 def _now_ms() -> int:

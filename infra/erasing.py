@@ -33,6 +33,7 @@ MAILBOX_TABLES = (
     "correspondents",
     "relay_outcomes",
     "sent_trips",
+    "relay_awaited",
     "aliases",
     "validations",
     "unsubscribed",

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,6 +52,20 @@ def server_addresses(text: str) -> tuple[str, ...]:
     if not found or any(address.endswith(":0") for address in found):
         raise ValueError("must name at least one server, as in kafka-1.example.test:9092")
     return found
+
+
+MailSources = tuple[tuple[str, date | None], ...]
+"""Addresses of this machine, each with the first day of its warm-up where it has one."""
+
+
+def mail_sources(text: str) -> MailSources:
+    """Addresses of this machine between commas, each with `@YYYY-MM-DD` where its warm-up began on that day (UTC)."""
+    found = [part.strip().partition("@") for part in text.split(",") if part.strip()]
+    if not found:
+        raise ValueError("must name at least one address, as in 192.0.2.7 or 192.0.2.7@2026-11-27")
+    return tuple(
+        (str(ipaddress.ip_address(address)), date.fromisoformat(since) if at else None) for address, at, since in found
+    )
 
 
 def server_address(text: str) -> ListenAddress:

@@ -238,10 +238,13 @@ def duties(
     sent_archive_days: int = 30,
     waits_from_before: Callable[[int], bool] | None = None,
     reporting: RunDue | None = None,
+    tls_reporting: RunDue | None = None,
 ) -> list[Duty]:
     """All duties of an installation."""
     grace_s = blob_grace_hours * 3600.0
     reports = [] if reporting is None else [Duty("send DMARC reports", 600, reporting, has_own_thread=True)]
+    if tls_reporting is not None:
+        reports.append(Duty("send TLS reports", 600, tls_reporting, has_own_thread=True))
     return [
         *reports,
         Duty("end snoozes", 5, partial(end_snoozes, connect=connect, appender=appender)),

@@ -22,7 +22,15 @@ CHROMIUM = Path("/usr/bin/chromium")
 HAPROXY = Path("/usr/sbin/haproxy")
 SWAKS = Path("/usr/bin/swaks")
 PROMTOOL = Path(shutil.which("promtool") or "/usr/bin/promtool")
-NEEDED = {"corpus": CORPUS, "browser": CHROMIUM, "haproxy": HAPROXY, "swaks": SWAKS, "promtool": PROMTOOL}
+POSTFIX = Path("/usr/sbin/postfix")
+NEEDED = {
+    "corpus": CORPUS,
+    "browser": CHROMIUM,
+    "haproxy": HAPROXY,
+    "swaks": SWAKS,
+    "promtool": PROMTOOL,
+    "postfix": POSTFIX,
+}
 TEMPLATE = "ledgermail_template"
 MEMORY = Path("/dev/shm")  # a file system on which a flush costs nothing: a database a test is 10 times cheaper there
 MEMORY_NEEDED_BYTES = 4 * 2**30
@@ -36,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "haproxy: runs /usr/sbin/haproxy")
     config.addinivalue_line("markers", "swaks: runs /usr/bin/swaks")
     config.addinivalue_line("markers", "promtool: runs promtool, from the path")
+    config.addinivalue_line("markers", "postfix: runs /usr/sbin/postfix, which only root can start")
     config.addinivalue_line("markers", "servers: needs the real servers that scripts/test --servers brings up")
 
 
@@ -46,6 +55,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     if item.get_closest_marker("servers") and "LEDGERMAIL_TEST_SERVERS" not in os.environ:
         pytest.skip("scripts/test --servers runs it")
+    if item.get_closest_marker("postfix") and os.geteuid() != 0:
+        pytest.skip("only root can start postfix")
     for marker, path in NEEDED.items():
         if item.get_closest_marker(marker) and not path.exists():
             if os.environ.get("CI") == "true":

@@ -30,6 +30,7 @@ from infra.owner_rules import PostgresRuleBook
 from infra.postgres_outbox import PostgresOutbox
 from infra.postgres_queue import PostgresQueue
 from infra.reception import QueueReception
+from infra.relay.joint_notices import PostgresJointNotices
 from infra.relay.records import PostgresRelaying
 from infra.store.lane import Lane
 from infra.store.reading import StreamReader
@@ -116,6 +117,7 @@ class PostOffice:
             "hostname": "mx.example.test",
             "filters": self.filters(),
             "srs": self.srs,
+            "joint": PostgresJointNotices(self.pool.connection, clock_ms=self.now_ms),
         }
         parts |= {one.name: changes.pop(one.name) for one in fields(WorkerParts) if one.name in changes}
         pace = {one.name: changes.pop(one.name) for one in fields(Pace) if one.name in changes}
@@ -144,6 +146,7 @@ class PostOffice:
             "hostname": "mx.example.test",
             "outages": (OperationalError, InterfaceError),
             "clock_ms": self.now_ms,
+            "joint": PostgresJointNotices(self.pool.connection, clock_ms=self.now_ms),
         }
         return Sender(**(parts | changes))
 

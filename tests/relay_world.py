@@ -13,9 +13,13 @@ from domain.decisions import SubmitNew
 from domain.decisions.delivery import Composed
 from domain.events import MessageServer, SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId, new_id
+from gateways.blobs import mail_blob_name
 from gateways.delivery.incoming import personal_of
 from gateways.delivery.notification import Notifications
+from gateways.delivery.own_mail import notice_envelope
+from gateways.envelope import Recipient
 from gateways.mime.parse import parse
+from gateways.queue import QueueRecord
 from gateways.relay.courier import Road
 from gateways.relay.destination import Pace
 from gateways.relay.parcels import Parcel
@@ -37,6 +41,7 @@ from infra.relay.letters import BlobLetters, SigningKeys
 from infra.relay.network import MachineNetwork
 from infra.relay.parcels import PostgresParcels
 from infra.relay.policy_fetch import HttpsPolicies
+from infra.relay.records import PostgresRelaying
 from infra.relay.schedule import PostgresSchedule
 from infra.relay.sent_trips import SentTrips
 from infra.relay.tls_memory import PostgresPolicies, TlsCounts
@@ -104,7 +109,11 @@ class RelayWorld:
         self.attending: list[QueueHints] = []
 
     def submit(
-        self, *recipients: str | SubmissionRecipient, raw: bytes = MAIL, mail_from: str = "carl@example.test"
+        self,
+        *recipients: str | SubmissionRecipient,
+        raw: bytes = MAIL,
+        mail_from: str = "carl@example.test",
+        stream: str = "personal",
     ) -> str:
         """Carl sends; the submission's id."""
         blob = f"emails/2026/11/22/{new_id('d')}.eml"
@@ -124,7 +133,7 @@ class RelayWorld:
             recipients=tuple(SubmissionRecipient(one) if isinstance(one, str) else one for one in recipients),
             send_at_ms=self.clock(),
             undo_until_ms=self.clock(),
-            stream="personal",
+            stream=stream,
             message=message,
             per_minute=10_000,
             per_day=100_000,
@@ -132,6 +141,21 @@ class RelayWorld:
         submission_id = str(self.office.lane.run(command).answer["submission_id"])
         self.office.sender().run_due()
         return submission_id
+
+    def hand_over(self, *recipients: str, source: str, raw: bytes = MAIL) -> None:
+        """A record whose recipients are elsewhere is taken over by the relay."""
+        acceptance_id = new_id("a")
+        blob = mail_blob_name(acceptance_id, self.clock())
+        self.office.queue.expect(blob, size_bytes=len(raw))
+        self.office.blobs.put(blob, raw)
+        notice = notice_envelope(
+            raw, Recipient(recipients[0]), acceptance_id, hostname="mx.example.test", now_ms=self.clock()
+        )
+        envelope = msgspec.structs.replace(
+            notice, recipients=tuple(map(Recipient, recipients)), source=source, reverse_path="carl@example.test"
+        )
+        record = QueueRecord(envelope=envelope, blob=blob)
+        PostgresRelaying(self.office.pool.connection, clock_ms=self.clock).take(record, range(len(recipients)))
 
     def run(self, *, until_none: bool = True) -> int:
         """A relay of its own takes what is due, to its end; how many mails that were."""
@@ -229,7 +253,7 @@ class RelayWorld:
 
     def is_clean(self) -> bool:
         """Whether nothing is kept of anything any more."""
-        tables = ("relay_schedule", "relay_domains", "relay_outcomes")
+        tables = ("relay_schedule", "relay_domains", "relay_outcomes", "relay_awaited")
         left = [self.office.rows(f"SELECT count(*) FROM {table}") for table in tables]
         held = self.office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'")
-        return left == [[(0,)]] * 3 and held == [(0,)]
+        return left == [[(0,)]] * len(tables) and held == [(0,)]

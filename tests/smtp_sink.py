@@ -44,10 +44,16 @@ class Sink:
     taken: list[Taken] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     connections: int = 0
+    peers: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
     port: int = 0
     on_taken: Callable[[Taken], None] | None = None
+
+    @staticmethod
+    def takes_its_time(seconds: float) -> None:
+        """For `on_taken`: the host says nothing for so long."""
+        threading.Event().wait(seconds)
 
     def reply(self, command: str, usual: str) -> str:
         own = self.replies.get(command)
@@ -193,6 +199,7 @@ def serving(*sinks: tuple[Sink, str], port: int = 0) -> Iterator[int]:
 
 async def _handle(sink: Sink, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     sink.connections += 1
+    sink.peers.append(writer.get_extra_info("peername")[0])
     sink.at_once += 1
     sink.most_at_once = max(sink.most_at_once, sink.at_once)
     try:

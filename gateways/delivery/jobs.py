@@ -37,6 +37,11 @@ class Job(msgspec.Struct, eq=False):
     bounces: list[Bounce] = []
     filtered: dict[MailboxId, Filtered] = {}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody of those who were due has to be tried again."""
+        return set(self.leased.recipients) <= {*self.settled, *self.passed_on}
+
 
 def bounded(batch: Sequence[Leased], bytes_at_once: int) -> Iterator[Sequence[Leased]]:
     """The batch in parts of at most so many bytes, or of one message."""

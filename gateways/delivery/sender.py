@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.automatic_mail import STREAMS
 from domain.commands import Refusal
@@ -20,6 +22,7 @@ from domain.sending_record import SPAM
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
 from gateways.bounces.suppression import SUPPRESSED, Suppressions
+from gateways.delivery.joint_notice import Apart, JointNotices
 from gateways.delivery.outbox import Outbox, Sending
 from gateways.delivery.reports import refuse, report
 from gateways.delivery.validation import LEAVES, Validation
@@ -61,8 +64,10 @@ class Sender:
         clock_ms: Callable[[], int] | None = None,
         suppressions: Suppressions | None = None,
         validation: Validation | None = None,
+        joint: JointNotices | None = None,
     ) -> None:
         self._outbox = outbox
+        self._joint = joint or Apart()
         self._queue = queue
         self._blobs = blobs
         self._appender = appender
@@ -132,9 +137,11 @@ class Sender:
     def _send(self, sending: Sending) -> None:
         waiting = self._unsuppressed(sending)
         here = [place for place in waiting if self._is_here(sending.recipients[place].address)]
-        if here and sending.attempts == sending.failures:  # never worked through yet
-            self._queue.put(self._record(sending, here))
         elsewhere = self._elsewhere(sending, [place for place in waiting if place not in here])
+        if here and sending.attempts == sending.failures:  # never worked through yet
+            if elsewhere:
+                self._joint.expect(sending.mailbox_id, sending.submission_id)
+            self._queue.put(msgspec.structs.replace(self._record(sending, here), is_shared=bool(elsewhere)))
         if elsewhere:
             self._outbox.relay(sending, elsewhere)
         else:

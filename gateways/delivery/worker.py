@@ -161,6 +161,7 @@ class DeliveryWorker:
             self._collect(job)
         self._tell(jobs)
         self._queue.done([(job.leased.record.acceptance_id, [*job.settled, *job.passed_on]) for job in jobs])
+        self._parts.joint.over([job.leased.record for job in jobs if job.is_over])
 
     def _opened(self, leased: Leased, content: bytes | Exception, routes: Routes) -> Job | None:
         """The record read and routed; none where it cannot be, which the queue is told."""
@@ -301,5 +302,5 @@ class DeliveryWorker:
             error = reported.exception()
             if error is not None and not isinstance(error, Refusal):  # refused: sender or submission are gone
                 raise error
-        if job.bounces:
+        if job.bounces and not self._parts.joint.take(job.leased.record, job.bounces):
             self._notifications.tell(job.leased.record, job.bounces)

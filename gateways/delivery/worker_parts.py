@@ -7,6 +7,7 @@ from gateways.blobs import Blobs
 from gateways.delivery.book import Book
 from gateways.delivery.failures import ATTEMPTS, OUTAGE_PAUSE_MS
 from gateways.delivery.filtered import Filtering, Unfiltered
+from gateways.delivery.joint_notice import Apart, JointNotices
 from gateways.delivery.relaying import Relaying
 from gateways.delivery.returned import Returns
 from gateways.delivery.virus_gate import Quarantine
@@ -38,6 +39,7 @@ class WorkerParts:
     returns: Returns | None = None
     quarantine: Quarantine | None = None
     scanner: Scanner | None = None
+    joint: JointNotices = field(default_factory=Apart)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ async def published(resolver: Resolver, domain: str) -> tuple[Policy, list[Desti
         tags = tag_list(texts[0].decode())
     except (TagsInvalidError, UnicodeDecodeError):
         return None
-    wanted = _addresses(tags.get("rua", ""))
+    wanted = mail_destinations(tags.get("rua", ""))
     return _policy(domain, tags), [one for one in wanted if await _is_willing(resolver, domain, one.address.domain)]
 
 
@@ -55,8 +55,8 @@ def _policy(domain: str, tags: dict[str, str]) -> Policy:
     )
 
 
-def _addresses(rua: str) -> list[Destination]:
-    """What can be sent to, in its order; other schemes and what is no address are passed over."""
+def mail_destinations(rua: str) -> list[Destination]:
+    """What of `rua` can be sent to, in its order; other schemes and what is no address are passed over."""
     found = []
     for uri in rua.split(",")[:MAX_DESTINATIONS]:
         scheme, _, rest = uri.strip().partition(":")

@@ -26,12 +26,15 @@ from gateways.relay.session import (
     open_session,
 )
 from gateways.relay.seven_bit import NotSevenBitError
+from gateways.relay.sources import Leaving
 from gateways.relay.sts import Found
 from gateways.relay.tls_outcomes import TlsOutcome, TlsOutcomes
 
 BAD_S = 60.0
 """So long an address that failed is tried after the others."""
 TOO_MANY_RECIPIENTS = 452
+WANTS_TLS = 530
+"""In clear: RFC 3207 section 4."""
 
 
 async def _nobody_marks(_due: DueMail, _places: Sequence[int], _copy: SentCopy) -> bool:
@@ -50,7 +53,6 @@ class Road:
     port: int
     mark: Callable[[DueMail, Sequence[int], SentCopy], Awaitable[bool]] = _nobody_marks
     patience: Patience = field(default_factory=Patience)
-    source: str | None = None
     bad: dict[str, float] = field(default_factory=dict)
     """Addresses that failed lately, until when (the loop's time)."""
 
@@ -64,6 +66,8 @@ class Trip:
     on_final: Callable[[Sequence[Outcome]], None]
     """Told, once each, of recipients that are relayed or have bounced while others are still pending."""
     pending: set[int]
+    began_s: float
+    """The loop's time."""
     told: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     in_doubt: int = 0
@@ -101,9 +105,10 @@ class Trip:
 class Courier:
     """One connection's worth of work for one domain."""
 
-    def __init__(self, domain: str, road: Road) -> None:
+    def __init__(self, domain: str, road: Road, leaving: Leaving | None = None) -> None:
         self._domain = domain
         self._road = road
+        self._leaving = leaving or Leaving()
         self._session: Session | None = None
         self._host = ""
 
@@ -114,7 +119,7 @@ class Courier:
 
     async def take(self, parcel: Parcel, letter: Letter, on_final: Callable[[Sequence[Outcome]], None]) -> Trip:
         """Try to relay to every open recipient of the parcel."""
-        trip = Trip(parcel, letter, on_final, set(parcel.due.recipients))
+        trip = Trip(parcel, letter, on_final, set(parcel.due.recipients), asyncio.get_running_loop().time())
         try:
             self._road.routing.permit(parcel.mail_from)
             await self._travel(trip)
@@ -138,7 +143,6 @@ class Courier:
             session.close()
 
     async def _travel(self, trip: Trip) -> None:
-        began = asyncio.get_running_loop().time()
         tried: set[str] = set()
         if self.is_connected:
             await self._talk(trip)
@@ -148,21 +152,26 @@ class Courier:
         if not trip.pending:
             return
         hosts = [host for host in await self._road.routing.hosts(self._domain) if host.name not in tried]
+        if not any(map(self._leaving.reaches, (address for host in hosts for address in host.addresses))):
+            raise NoRouteYetError(f"451 4.4.1 {self._domain} has no host that this mail may reach from our addresses")
         sts = await self._road.security.of_domain(self._domain)
         for number, (host, address) in enumerate(self._in_order(hosts)):
-            is_late = asyncio.get_running_loop().time() - began > self._road.patience.attempt_s
-            if not trip.pending or is_late or number >= self._road.patience.addresses:
+            if not trip.pending or self._is_late(trip) or number >= self._road.patience.addresses:
                 return
             if host.name in tried:
                 continue
+            await self.part()
             if await self._connected(trip, host, address, sts):
                 tried.add(host.name)
                 await self._talk(trip)
 
+    def _is_late(self, trip: Trip) -> bool:
+        return asyncio.get_running_loop().time() - trip.began_s > self._road.patience.attempt_s
+
     def _in_order(self, hosts: Sequence[MailHost]) -> Iterator[tuple[MailHost, str]]:
         """By preference, those that failed a moment ago behind the others."""
         now = asyncio.get_running_loop().time()
-        pairs = [(host, address) for host in hosts for address in host.addresses]
+        pairs = [(host, address) for host in hosts for address in host.addresses if self._leaving.reaches(address)]
         yield from sorted(pairs, key=lambda pair: self._road.bad.get(pair[1], 0.0) > now)
 
     async def _connected(self, trip: Trip, host: MailHost, address: str, sts: Found) -> bool:
@@ -204,7 +213,7 @@ class Courier:
                 hostname=road.hostname,
                 handshake=handshake,
                 patience=road.patience,
-                source=road.source,
+                source=self._leaving.towards(address),
             )
         except TlsFailedError as error:
             self._count(policy, error.result, host)
@@ -219,13 +228,16 @@ class Courier:
         self._road.tls_outcomes.count(TlsOutcome(self._domain, policy, result, host.name))
 
     async def _talk(self, trip: Trip) -> None:
-        """Every transaction that is needed, on the session that stands."""
+        """Every transaction that is needed, on the session that stands; those for which no time is left come later."""
         session = self._session
         assert session is not None
         for wanted in self._transactions(trip, session):
-            await self._transact(trip, session, wanted)
             if not session.is_usable:
                 break
+            if self._is_late(trip):
+                trip.note([one.place for one in wanted], "deferred", f"451 4.4.2 {self._host} is too slow")
+                continue
+            await self._transact(trip, session, wanted)
         if not session.is_usable:
             await self.part()
 
@@ -322,7 +334,9 @@ class Courier:
                 self._judge(trip, session, one, reply)
 
     def _judge(self, trip: Trip, session: Session, wanted: Wanted, reply: Reply) -> None:
-        if reply.is_permanent:
+        if reply.code == WANTS_TLS and not session.is_encrypted:
+            trip.note([wanted.place], "deferred", f"451 4.7.5 {self._host} wants TLS, which failed: {reply}")
+        elif reply.is_permanent:
             trip.settle([wanted.place], "bounced", str(reply))
         elif not reply.is_positive:
             trip.note([wanted.place], "deferred", str(reply))

@@ -136,6 +136,7 @@ class Destination:
         elif trip.was_reached:
             self._rest_s, self._unreachable = 0.0, 0
             self._limit = min(float(self._pace.most), self._limit + 1 / self._limit)
+            self._connect_more()
         elif trip.pending:
             self._unreachable += 1
             if self._unreachable >= self._pace.unreachable:

@@ -33,6 +33,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its sender's log is told of each recipient."""
     stream: str = ""
     """That of the submission."""
+    is_written_here: bool = True
+    """Whether an account of this installation, or the installation itself, wrote it: else our keys do not sign it."""
     ret: str | None = None
     envid: str | None = None
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from gateways.outgoing import DueMail, OutgoingMail, OutgoingUnavailableError
@@ -23,6 +24,7 @@ from gateways.relay.parcels import Parcel, Parcels
 from gateways.relay.schedule import Outcome, Schedule, Settled, final_status
 from gateways.relay.settlement import Settlement, Tried
 from gateways.relay.settler import OUTAGE_PAUSE_S, Heard, Settler
+from gateways.relay.sources import Leaving, Sources, next_day_ms
 
 HAND = 4_000
 """Mails in hand at a time, as references: many destinations may hang, and others still have their turn."""
@@ -33,7 +35,10 @@ COPIES = 3
 POLL_S = 0.5
 GATHER_S = 0.05
 """Between two looks while mail is under way: each costs a round trip, and hands are free again in between."""
+FEW_DESTINATIONS = 64
+"""So many are kept in memory without a look at which of them are over."""
 PUT_OFF_MS = 600_000
+WARMING_UP = "451 4.3.2 no more mail of this stream leaves today: its address is new"
 PUT_OFF = "451 4.3.0 the message cannot be read here at present"
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -70,6 +75,7 @@ class Relay:
         attend: Callable[[], None] = lambda: None,
         pace: Pace | None = None,
         hand: int = HAND,
+        sources: Sources | None = None,
     ) -> None:
         self._outgoing = outgoing
         self._schedule = schedule
@@ -82,8 +88,10 @@ class Relay:
         self._attend = attend
         self._pace = pace or Pace()
         self._hand = hand
+        self._sources = sources
         self._in_hand: set[DueMail] = set()
-        self._destinations: dict[str, Destination] = {}
+        self._destinations: dict[tuple[str, Leaving], Destination] = {}
+        self._most_destinations = FEW_DESTINATIONS
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._memory = Memory(MEMORY_BYTES)
         self._room = asyncio.Event()
@@ -189,21 +197,44 @@ class Relay:
         if known or not parcel.due.recipients:
             now = self._clock_ms()
             self._settler.settle(Tried(parcel=parcel, outcomes=tuple(known), is_over=True, due_again_at=now))
+        elif (leaving := await self._leaving(parcel)) is not None:
+            await self._destination(parcel.due.domain, leaving).put(parcel)
         else:
-            await self._destination(parcel.due.domain).put(parcel)
+            again = next_day_ms(self._clock_ms())
+            outcomes = tuple(Outcome(place, "deferred", WARMING_UP) for place in parcel.due.recipients)
+            self._settler.settle(Tried(parcel=parcel, outcomes=outcomes, is_over=True, due_again_at=again))
 
-    def _destination(self, domain: str) -> Destination:
-        if domain not in self._destinations:
-            self._destinations = {name: one for name, one in self._destinations.items() if not one.is_forgettable}
-            self._destinations[domain] = Destination(
+    async def _leaving(self, parcel: Parcel) -> Leaving | None:
+        """The addresses of ours that it leaves from; nothing where it has to wait for the next day."""
+        if self._sources is None:
+            return Leaving()
+        sources, today = self._sources, datetime.fromtimestamp(self._clock_ms() / 1000, UTC).date()
+        while True:
+            try:
+                return await sources.of(parcel.stream, today)
+            except self._outages as outage:
+                _log.warning("relay: an outage is waited out: %s", outage)
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+
+    def _destination(self, domain: str, leaving: Leaving) -> Destination:
+        key = (domain, leaving)
+        if key not in self._destinations:
+            self._forget_some()
+            self._destinations[key] = Destination(
                 domain,
-                new_courier=lambda to: Courier(to, self._road),
+                new_courier=lambda to: Courier(to, self._road, leaving),
                 journey=self._journey,
                 defer=self._defer,
                 slots=self._slots,
                 pace=self._pace,
             )
-        return self._destinations[domain]
+        return self._destinations[key]
+
+    def _forget_some(self) -> None:
+        """Destinations that nothing is left of go whenever there are twice as many as were kept the last time."""
+        if len(self._destinations) >= self._most_destinations:
+            self._destinations = {name: one for name, one in self._destinations.items() if not one.is_forgettable}
+            self._most_destinations = max(FEW_DESTINATIONS, 2 * len(self._destinations))
 
     async def _journey(self, courier: Courier, parcel: Parcel) -> Trip | None:
         """One attempt; whatever goes wrong with it here puts this mail off, and no other."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from gateways.authentication.dns import DnsTemporaryError, Resolver
 
 MAX_HOSTS = 10
-"""Of one domain; the others have had their chance."""
+"""Of one domain, drawn anew each time among those of one preference."""
 MAX_ADDRESSES = 8
 """Of one host."""
 
@@ -66,7 +66,7 @@ class Routing:
         network: Network,
         *,
         hostname: str,
-        shuffle: Callable[[list[MailHost]], None] = random.shuffle,
+        shuffle: Callable[[list[tuple[int, str]]], None] = random.shuffle,
     ) -> None:
         self._resolver = resolver
         self._network = network
@@ -108,10 +108,12 @@ class Routing:
             raise UnroutableError(f"550 5.1.2 there is no domain {domain}")
         if not answer.records:
             return [(0, domain)], answer.authenticated
-        records = sorted((preference, name.lower().rstrip(".")) for preference, name in answer.records)
+        records = [(preference, name.lower().rstrip(".")) for preference, name in answer.records]
         if all(not name for _preference, name in records):
             raise UnroutableError(f"556 5.1.10 {domain} takes no mail")  # RFC 7505 section 3
-        return [one for one in records if one[1]], answer.authenticated
+        named = [one for one in records if one[1]]
+        self._shuffle(named)
+        return sorted(named, key=lambda one: one[0]), answer.authenticated
 
     async def _host(self, preference: int, name: str, *, is_proven: bool) -> _Found:
         answers = await asyncio.gather(
@@ -146,8 +148,7 @@ class Routing:
             if (reachable := tuple(address for address in one.addresses if self._network.may_reach(address)))
         ]
         if hosts:
-            self._shuffle(hosts)
-            return sorted(hosts, key=lambda host: host.preference)
+            return hosts
         failures = [one.failure for one in found if one.failure]
         if failures:
             raise NoRouteYetError(f"451 4.4.3 {domain}: {failures[0]}")

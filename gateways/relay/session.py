@@ -159,7 +159,7 @@ class Session:
             return
         try:
             await self._channel.write(END_OF_DATA if last else b"\r\n" + END_OF_DATA, self._patience.block_s)
-            reply = await self._channel.reply(self._patience.end_s)
+            reply = _in_step(await self._channel.reply(self._patience.end_s))
         except (ChannelBrokenError, TimeoutError, asyncio.CancelledError):
             said.broke_after_data.update(accepted)
             raise
@@ -171,7 +171,7 @@ class Session:
         lines = [self._mail_line(mail), *(self._recipient_line(one) for one in mail.recipients), b"DATA\r\n"]
         if is_pipelined:
             await self._channel.write(b"".join(lines), self._patience.block_s)
-        sender = await self._answer(lines[0], is_pipelined, self._patience.mail_s)
+        sender = _in_step(await self._answer(lines[0], is_pipelined, self._patience.mail_s))
         everybody = [one.place for one in mail.recipients]
         if not sender.is_positive:
             self._note(said, everybody, sender)
@@ -179,7 +179,7 @@ class Session:
             return []
         accepted = []
         for one, line in zip(mail.recipients, lines[1:-1], strict=True):
-            reply = await self._answer(line, is_pipelined, self._patience.recipient_s)
+            reply = _in_step(await self._answer(line, is_pipelined, self._patience.recipient_s))
             if reply.is_positive:
                 accepted.append(one.place)
             else:
@@ -341,6 +341,16 @@ def _require(reply: Reply, of: str) -> None:
     if not reply.is_positive:
         said = str(reply) if not reply.is_permanent else f"451 4.3.2 {of} refuses the session: {reply}"
         raise HostFailedError(said, is_throttled=is_throttling(reply))
+
+
+def _in_step(reply: Reply) -> Reply:
+    """The reply where it can be one to what was said; 3yz asks for more, which only DATA offers.
+
+    Raises: ChannelBrokenError
+    """
+    if 300 <= reply.code < 400:
+        raise ChannelBrokenError(f"its replies are out of step: {reply}")
+    return reply
 
 
 def is_throttling(reply: Reply) -> bool:

@@ -7,13 +7,12 @@ from infra.kafka.cluster import KafkaCluster, KafkaUnavailableError
 from infra.kafka.heard import listen
 from infra.kafka.incoming import KafkaQueue
 from infra.kafka.member import GroupMember
-from infra.kafka.outgoing import KafkaOutgoing
 from infra.kafka.publisher import Publisher
 from infra.kafka.topics import Topics
 from infra.postgres_queue import Connect
 from infra.settings import Settings
 
-DELIVERY, RELAY = "delivery", "relay"
+DELIVERY = "delivery"
 _log = logging.getLogger(__name__)
 
 
@@ -36,11 +35,6 @@ class KafkaParts:
             member=GroupMember(self.cluster, self.topics.incoming, self.topics.group(DELIVERY)),
             connect=connect,
         )
-
-    def outgoing(self) -> KafkaOutgoing:
-        """What is due to leave. Its maker closes it."""
-        member = GroupMember(self.cluster, self.topics.outgoing, self.topics.group(RELAY))
-        return KafkaOutgoing(topic=self.topics.outgoing, publisher=self.publisher, member=member)
 
     def following(self, view: str) -> GroupMember:
         """A member of a view's group, to read what was appended. Its maker closes it."""

@@ -12,7 +12,7 @@ from infra.kafka.heard import HEARD
 from infra.operator_errors import OperatorError
 from infra.settings import Settings
 
-INCOMING, EVENTS, OUTGOING = "incoming_emails", "mailbox_events", "outgoing_emails"
+INCOMING, EVENTS = "incoming_emails", "mailbox_events"
 SEGMENT_BYTES = 128 * 2**20
 SEGMENT_MS = 3_600_000
 """What was deleted leaves the disk with its segment: after an hour at the latest, once something follows it."""
@@ -55,11 +55,6 @@ class Topics:
         """What was appended, for those who follow."""
         return self.prefix + EVENTS
 
-    @property
-    def outgoing(self) -> str:
-        """What is due to leave."""
-        return self.prefix + OUTGOING
-
     def group(self, name: str) -> str:
         """The consumer group of those who do the same work."""
         return self.prefix + name
@@ -68,7 +63,7 @@ class Topics:
         """The topics and what of their configuration is ours to say."""
         kept = _KEPT_UNTIL_DONE | _FLUSHED | _OF_ALL
         week = _OF_ALL | {"cleanup.policy": "delete", "retention.ms": str(self.events_days * DAY_MS)}
-        return {self.incoming: kept, self.events: week, self.outgoing: kept}
+        return {self.incoming: kept, self.events: week}
 
     def make(self, cluster: KafkaCluster) -> list[str]:
         """Make the topics that are missing, and check those that hold mail; the names of those made now.
@@ -104,7 +99,7 @@ class Topics:
 
     def _require_safe(self, admin: object) -> None:
         """Topics that hold mail lose none of it by age or size, whoever made them."""
-        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in (self.incoming, self.outgoing)]
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in (self.incoming,)]
         found = admin.describe_configs(asked, config_filter="all")["topic"]  # type: ignore[attr-defined]  # untyped
         for name, config in found.items():
             if not config:  # another process is making it: not every broker knows it yet

@@ -53,7 +53,8 @@ class BlobLetters:
         """See `Letters.read`. Raises: BlobMissingError, MailAlteredError, OSError."""
         told = ToldMail(size_bytes=parcel.size_bytes if parcel.is_reported else None)
         raw = read_told_mail(self._blobs, parcel.blob, told)
-        return Letter(raw, self._signed, is_passed_on=parcel.is_passed_on)
+        sign = self._signed if parcel.is_written_here else _unsigned
+        return Letter(raw, sign, is_passed_on=parcel.is_passed_on)
 
     def _signed(self, raw: bytes) -> bytes:
         domains = author_domains(HeaderBlock(raw[: body_offset(raw, 0, len(raw))].removesuffix(b"\r\n")))
@@ -65,3 +66,8 @@ class BlobLetters:
         except ValueError as error:
             _log.warning("relay: a message is not signed: %s", error)
             return b""
+
+
+def _unsigned(_raw: bytes) -> bytes:
+    """What somebody else wrote stays his: whoever forged an address of ours in it shall not get our signature."""
+    return b""

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 from psycopg import Connection
 
+from domain.automatic_mail import FORWARD
 from domain.events import SubmissionQueued, SubmissionRecipient
 from domain.ids import MailboxId
 from domain.rows import RecipientStatus
@@ -31,6 +32,8 @@ _RECORDS = (
     " JOIN relay_schedule r ON r.mailbox_id = '' AND r.submission_id = n.s AND r.domain = n.d"
     " JOIN relay_records k ON k.acceptance_id = n.s"
 )
+OWN_SOURCES = frozenset({"sent", "notification"})
+"""Of records: what an account here sent, and what the installation itself has to say."""
 Row = tuple[str, str, int, bool, str, int, str, int]
 
 
@@ -95,6 +98,7 @@ class PostgresParcels:
             queued_at=queued_at,
             is_delay_told=delay_told,
             stream=queued.stream,
+            is_written_here=queued.stream != FORWARD,
             ret=queued.personal.ret,
             envid=queued.personal.envid,
         )
@@ -126,6 +130,7 @@ def _taken(due: DueMail, record: QueueRecord, *, queued_at: int, is_delay_told: 
         queued_at=queued_at,
         is_delay_told=is_delay_told,
         is_reported=False,
+        is_written_here=envelope.source in OWN_SOURCES,
         ret=envelope.ret,
         envid=envelope.envid,
     )

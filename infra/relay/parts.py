@@ -25,12 +25,14 @@ from gateways.relay.routing import Routing
 from gateways.relay.schedule import Outcome
 from gateways.relay.security import Security
 from gateways.relay.settlement import Settlement
+from gateways.relay.sources import Source, Sources
 from gateways.relay.sts import StsPolicies
 from infra.authentication import resolver
 from infra.composition import Parts
 from infra.delivery_parts import LONE_OUTAGES, OUTAGES
 from infra.dkim_keys import PURPOSE, PostgresDkimKeys
 from infra.queue_hints import QueueHints
+from infra.relay.allowance import PostgresAllowance
 from infra.relay.letters import BlobLetters, SigningKeys
 from infra.relay.network import network
 from infra.relay.parcels import PostgresParcels
@@ -91,6 +93,14 @@ class RelayParts:
             clock_ms=now_ms,
             outages=(*OUTAGES, *LONE_OUTAGES),
             attend=self._chores(),
+            sources=Sources(
+                {
+                    "personal": [Source(*one) for one in settings.relay_source_personal or ()],
+                    "transactional": [Source(*one) for one in settings.relay_source_transactional or ()],
+                    "bulk": [Source(*one) for one in settings.relay_source_bulk or ()],
+                },
+                PostgresAllowance(parts.connect, executor),
+            ),
             pace=Pace(first=min(4, settings.relay_connections), most=settings.relay_connections),
         )
 

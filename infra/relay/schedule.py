@@ -182,7 +182,7 @@ class PostgresSchedule:
                     cursor.executemany(_SETTLE, [self._change(one) for one in settled])
                 note_outcomes(connection, settled)
                 refresh(connection, {one.due.domain for one in settled}, self._clock_ms())
-            return ended_of(connection, keys)
+            return ended_of(connection, keys, now_ms=self._clock_ms())
 
     def open_recipients(self, key: SubmissionKey) -> Mapping[int, str]:
         """See `Schedule.open_recipients`."""

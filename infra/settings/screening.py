@@ -38,6 +38,12 @@ class Screening:
         "off",
         "Whether domains that ask for it are told each day what became of mail in their names (DMARC reports).",
     )
+    tls_reports: str = setting(
+        "TLS_REPORTS",
+        read.one_of("on", "off"),
+        "off",
+        "Whether domains that ask for it are told each day how TLS with their hosts fared (RFC 8460); by mail alone.",
+    )
     clamd: ListenAddress | None = setting(
         "CLAMD",
         read.server_address,

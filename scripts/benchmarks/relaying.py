@@ -45,17 +45,12 @@ def measure(stage: Stage) -> Iterator[Figure]:
 
 def _throughput(stage: Stage) -> Iterator[Figure]:
     mails = stage.sizes.relayed_messages
-    with _sink() as sink, _dns() as dns:
+    with other_hosts() as (sink, settings):
         _prepare(stage, mails)
-        settings = {
-            "LEDGERMAIL_DNS": f"127.0.0.1:{dns}",
-            "LEDGERMAIL_RELAY_PORT": str(sink.port),
-            "LEDGERMAIL_AUTHENTICATION": "off",
-        }
         say(f"{ROW}: {mails} mails to a sink")
         with service(stage, only="relay", environment=settings) as running:
             running.wait_until("relaying", lambda: sink.taken >= mails, within_s=PATIENCE_S)
-            cpu = running.cpu_s()
+            cpu, memory = running.cpu_s(), running.memory(ROW, f"relaying {mails} mails")
     elapsed_s = sink.last_at - sink.first_at
     rate = (sink.taken - sink.first) / elapsed_s if elapsed_s else 0.0
     told = ", ".join(f"{name} {used * 1000 / mails:.1f}" for name, used in cpu.items() if name in ("relay", "Postgres"))
@@ -67,16 +62,18 @@ def _throughput(stage: Stage) -> Iterator[Figure]:
         "ms",
         note=f"start included: {told}",
     )
+    yield memory
 
 
 def _prepare(stage: Stage, mails: int) -> None:
     """Submissions of several owners, handed to the relay by a sender."""
     store, parts = stage.installation, stage.parts
-    keys = PostgresDkimKeys(parts.connect, parts.keys.derived(PURPOSE))
-    if not keys.of("example.test"):
-        keys.add(new_keys("example.test", label="bench", state=ACTIVE))
+    make_keys(stage)
     owners = store.open_mailboxes(SENDERS)
-    futures = [store.lane.submit(_submission(stage, owners[number % SENDERS], number)) for number in range(mails)]
+    futures = [
+        store.lane.submit(submission(stage, owners[number % SENDERS], number, to=elsewhere(number)))
+        for number in range(mails)
+    ]
     for future in futures:
         future.result()
     sender = DeliveryParts(parts).sender()
@@ -84,8 +81,21 @@ def _prepare(stage: Stage, mails: int) -> None:
         continue
 
 
-def _submission(stage: Stage, owner: MailboxId, number: int) -> SubmitNew:
-    raw = whole(number, f"somebody@d{number % DOMAINS}.test", size=SIZE_BYTES, run=f"relay{time.time_ns()}")
+def make_keys(stage: Stage) -> None:
+    """Those that mail is signed with."""
+    keys = PostgresDkimKeys(stage.parts.connect, stage.parts.keys.derived(PURPOSE))
+    if not keys.of("example.test"):
+        keys.add(new_keys("example.test", label="bench", state=ACTIVE))
+
+
+def elsewhere(number: int) -> str:
+    """An address at one of the hosts."""
+    return f"somebody@d{number % DOMAINS}.test"
+
+
+def submission(stage: Stage, owner: MailboxId, number: int, *, to: str) -> SubmitNew:
+    """A mail of the owner's, its object durable."""
+    raw = whole(number, to, size=SIZE_BYTES, run=f"relay{time.time_ns()}")
     raw = b"From: Ada <ada@example.test>\r\n" + raw.partition(b"\r\n")[2] if raw.startswith(b"From:") else raw
     blob = f"emails/2026/01/01/{new_id('b')}.eml"
     stage.parts.blobs.put(blob, raw)
@@ -96,7 +106,7 @@ def _submission(stage: Stage, owner: MailboxId, number: int) -> SubmitNew:
         mailbox_id=owner,
         command_id=new_id("c"),
         mail_from="ada@example.test",
-        recipients=(SubmissionRecipient(f"somebody@d{number % DOMAINS}.test"),),
+        recipients=(SubmissionRecipient(to),),
         send_at_ms=now,
         undo_until_ms=now,
         stream="personal",
@@ -143,7 +153,7 @@ def _next_due(stage: Stage) -> Iterator[Figure]:
     stage.drop(store)
 
 
-class _Counted:
+class Counted:
     """What the sink says."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -163,11 +173,25 @@ class _Counted:
 
 
 @contextmanager
-def _sink() -> Iterator[_Counted]:
+def other_hosts() -> Iterator[tuple[Counted, dict[str, str]]]:
+    """All of them one sink, and the settings by which a service finds it."""
+    with _sink() as sink, _dns() as dns:
+        yield (
+            sink,
+            {
+                "LEDGERMAIL_DNS": f"127.0.0.1:{dns}",
+                "LEDGERMAIL_RELAY_PORT": str(sink.port),
+                "LEDGERMAIL_AUTHENTICATION": "off",
+            },
+        )
+
+
+@contextmanager
+def _sink() -> Iterator[Counted]:
     command = [sys.executable, "-m", "scripts.benchmarks.smtp_sink"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - this program's own
         try:
-            yield _Counted(process)
+            yield Counted(process)
         finally:
             process.kill()
 

@@ -13,6 +13,7 @@ from gateways.relay.return_path import SendersOwn
 from gateways.relay.routing import Routing
 from gateways.relay.schedule import Outcome
 from gateways.relay.security import Security
+from gateways.relay.sources import Leaving
 from gateways.relay.sts import KeptPolicy, StsPolicies
 from gateways.relay.tls_outcomes import TlsOutcome
 from infra.dns_resolver import DnsResolver
@@ -46,6 +47,7 @@ class Attempts:
         self.authorities: str | None = None
         self.sts_port = 443
         self.may_send = True
+        self.leaving = Leaving()
         self.told: list[Outcome] = []
         self.tls: list[TlsOutcome] = []
 
@@ -56,7 +58,7 @@ class Attempts:
         return uvloop.run(self._to(recipients, raw))
 
     async def _to(self, recipients: tuple[str, ...], raw: bytes) -> Trip:
-        courier = Courier("far.test", self.road())
+        courier = Courier("far.test", self.road(), self.leaving)
         due = DueMail(
             domain="far.test",
             mailbox_id=MailboxId("m1"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.gateways.relay.attempts import Attempts
-from tests.relay_world import HANGING, MAIL
+from tests.relay_world import HANGING, MAIL, SHORT
 from tests.smtp_sink import Sink
 
 
@@ -98,3 +98,36 @@ def test_where_nobody_is_accepted_in_a_pipeline_the_data_is_ended_at_once(attemp
     sink.replies["DATA"] = "354 go on"
     trip = attempts.to("reject-zoe@far.test")
     assert (trip.outcomes[0].status, sink.taken) == ("bounced", [])
+
+
+def test_no_connection_stays_behind_at_a_host_that_defers(attempts: Attempts, sink: Sink, backup: Sink) -> None:
+    sink.replies["RCPT"] = "450 4.2.0 greylisted"
+    assert attempts.to("zoe@far.test").outcomes[0].status == "relayed"
+    assert (sink.said[-1], len(backup.taken)) == ("QUIT", 1)
+
+
+def test_a_host_that_is_slow_with_each_of_many_mails_does_not_hold_a_connection_for_all_of_them(
+    attempts: Attempts, sink: Sink
+) -> None:
+    attempts.patience = replace(SHORT, recipients=1, attempt_s=0.5)
+    sink.on_taken = lambda _taken: sink.takes_its_time(1.0)
+    trip = attempts.to("zoe@far.test", "yan@far.test", "xia@far.test")
+    assert [trip.outcomes[place].status for place in range(3)] == ["relayed", "deferred", "deferred"]
+    assert len(sink.taken) == 1
+
+
+@pytest.mark.parametrize("where", ["MAIL", "RCPT"])
+def test_a_host_whose_replies_are_out_of_step_has_accepted_nobody(
+    attempts: Attempts, sink: Sink, backup: Sink, where: str
+) -> None:
+    sink.replies[where] = "354 go on"
+    assert attempts.to("zoe@far.test").outcomes[0].status == "relayed"
+    assert (sink.taken, len(backup.taken)) == ([], 1)
+
+
+def test_a_host_that_asks_for_more_behind_the_data_has_not_taken_the_mail_for_certain(
+    attempts: Attempts, sink: Sink
+) -> None:
+    sink.replies["."] = "354 go on"
+    trip = attempts.to("zoe@far.test")
+    assert (trip.outcomes[0].status, trip.in_doubt) == ("deferred", 1)

@@ -36,6 +36,27 @@ def test_a_mail_is_signed_with_each_of_its_domains_keys(world: RelayWorld, sink:
     assert content.endswith(MAIL)
 
 
+def test_what_somebody_else_wrote_in_our_name_and_is_forwarded_does_not_get_our_signature(
+    world: RelayWorld, sink: Sink
+) -> None:
+    world.keys.add(new_keys("example.test", label="k1", state=ACTIVE))
+    world.submit("zoe@far.test", stream="forward")
+    world.submit("zoe@far.test", stream="vacation")
+    world.run()
+    signed = {b"DKIM-Signature" in taken.content for taken in sink.taken}
+    assert (len(sink.taken), signed) == (2, {True, False})
+
+
+def test_what_arrived_for_an_address_that_is_elsewhere_does_not_get_our_signature(
+    world: RelayWorld, sink: Sink
+) -> None:
+    world.keys.add(new_keys("example.test", label="k1", state=ACTIVE))
+    for source in ("inbound", "notification"):
+        world.hand_over("zoe@far.test", source=source)
+    world.run()
+    assert {b"DKIM-Signature" in taken.content for taken in sink.taken} == {True, False}
+
+
 def test_recipients_of_one_domain_share_a_transaction_and_those_of_another_do_not_see_them(
     world: RelayWorld, sink: Sink, backup: Sink
 ) -> None:
@@ -60,6 +81,54 @@ def test_of_a_hundred_recipients_each_gets_one_copy_and_the_sender_one_notice_of
     failed = re.findall(rb"Final-Recipient: rfc822; (\S+)", notice)
     assert sorted(one.decode() for one in failed) == sorted(one for one in there if one.startswith("reject"))
     assert {status for status, _reply in world.statuses(sent)} == {"relayed", "bounced"}
+    assert world.is_clean()
+
+
+def test_of_recipients_here_and_elsewhere_of_whom_some_fail_the_sender_has_one_notice(
+    world: RelayWorld, sink: Sink, backup: Sink
+) -> None:
+    world.submit(
+        "ann@example.test", "nobody@example.test", "zoe@far.test", "reject-yan@far.test", "reject-xia@other.test"
+    )
+    while world.office.worker().run_due():
+        continue
+    world.run()
+    (notice,) = world.notices()
+    failed = re.findall(rb"Final-Recipient: rfc822; (\S+)", notice)
+    assert failed == [b"nobody@example.test", b"reject-yan@far.test", b"reject-xia@other.test"]
+    assert world.is_clean()
+
+
+def test_those_elsewhere_are_told_of_when_those_here_are_settled(world: RelayWorld, sink: Sink, clock: Clock) -> None:
+    world.submit("nobody@example.test", "reject-yan@far.test")
+    world.run(until_none=False)
+    assert len(world.notices()) == 0
+    clock.advance(61)
+    world.run()
+    (notice,) = world.notices()
+    assert notice.count(b"Final-Recipient:") == 2
+    assert world.is_clean()
+
+
+def test_nobody_waits_long_for_those_here(world: RelayWorld, sink: Sink, clock: Clock) -> None:
+    world.submit("nobody@example.test", "reject-yan@far.test")
+    world.run(until_none=False)
+    clock.advance(11 * MINUTE_S)
+    world.run()
+    first, second = world.notices()
+    assert {one.count(b"Final-Recipient:") for one in (first, second)} == {1}
+    assert world.is_clean()
+
+
+def test_where_only_one_here_fails_it_is_told_once_all_are_settled(world: RelayWorld, sink: Sink, clock: Clock) -> None:
+    world.submit("nobody@example.test", "defer-zoe@far.test")
+    world.run(until_none=False)
+    assert world.notices() == []
+    sink.replies["RCPT"] = "250 2.1.5 ok"
+    clock.advance(2 * MINUTE_S)
+    world.run()
+    (notice,) = world.notices()
+    assert re.findall(rb"Final-Recipient: rfc822; (\S+)", notice) == [b"nobody@example.test"]
     assert world.is_clean()
 
 

@@ -84,6 +84,17 @@ def test_a_handshake_that_fails_falls_back_to_clear_once(attempts: Attempts, sin
     assert outcomes(attempts) == [("no-policy-found", "validation-failure")]
 
 
+def test_a_host_that_takes_mail_by_tls_alone_gives_way_to_the_next_where_tls_fails(
+    attempts: Attempts, sink: Sink, backup: Sink, tmp_path: Path
+) -> None:
+    sink.tls, _ = issued(tmp_path, ["mx.far.test"], authority(tmp_path))
+    sink.tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    sink.tls.set_ciphers("AES128-SHA")
+    sink.replies["MAIL"] = "530 5.7.0 Must issue a STARTTLS command first"
+    assert attempts.to("zoe@far.test").outcomes[0].status == "relayed"
+    assert (len(sink.taken), len(backup.taken)) == (0, 1)
+
+
 def test_a_reply_said_before_the_handshake_is_not_taken_for_one_after_it(
     attempts: Attempts, sink: Sink, tmp_path: Path
 ) -> None:
