@@ -1,7 +1,7 @@
 """The version before and this one side by side on one installation, as in a rolling upgrade (`scripts/try-upgrade`)."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,14 @@ pytestmark = [
 ]
 
 
+def _known_to_the_old(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without settings that it would not start with, since they came later."""
+    known = (Path(OLD_VERSION) / "docs" / "settings.md").read_text()
+    return {
+        name: value for name, value in environment.items() if name[:11] != "LEDGERMAIL_" or f"| `{name}` |" in known
+    }
+
+
 class Upgrade:
     """One data folder on which services of both versions run; all mail and commands that went through any of them."""
 
@@ -40,23 +48,28 @@ class Upgrade:
     @contextmanager
     def old(self, roles: str) -> Iterator[Service]:
         """The version before, in these roles."""
-        python = Path(OLD_VERSION) / ".venv" / "bin" / "python"
-        with self._running(roles, cwd=Path(OLD_VERSION), python=str(python)) as service:
+        folder = Path(OLD_VERSION)
+        python = str(folder / ".venv" / "bin" / "python")
+        service = Service(self._data, self._log(), arguments=("--only", roles), cwd=folder, python=python)
+        service.environment = _known_to_the_old(service.environment)
+        with self._running(service):
             yield service
 
     @contextmanager
     def new(self, roles: str) -> Iterator[Service]:
         """This version, in these roles."""
-        with self._running(roles) as service:
+        service = Service(self._data, self._log(), arguments=("--only", roles))
+        with self._running(service):
             yield service
 
+    def _log(self) -> Path:
+        return self._logs / f"{len(self._services)}.log"
+
     @contextmanager
-    def _running(self, roles: str, **options: object) -> Iterator[Service]:
-        log = self._logs / f"{len(self._services)}.log"
-        service = Service(self._data, log, arguments=("--only", roles), **options)  # type: ignore[arg-type]
+    def _running(self, service: Service) -> Iterator[None]:
         self._services.append(service)
         service.start()
-        yield service
+        yield
         assert service.lives(), service.said()[-3000:]
         assert service.stop()[0] == 0
         assert "Traceback" not in service.said(), service.said()[-3000:]
