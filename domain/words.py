@@ -42,7 +42,6 @@ _OUTLINE = bytes(ord(" ") if chr(byte) == " " else ord("x") for byte in range(25
 _LONG_WORD = b"x" * (MAX_WORD_CHARS + 1)
 _WITHOUT_SPACES = re.compile(f"[{_PAIRED}]")
 _SPACED = re.compile(_SPACED_WORD)
-_TOO_LONG = re.compile(f"([^ ]{{{MAX_WORD_CHARS}}})[^ ]+")
 _RUN = re.compile(rf"([{_PAIRED}]+)|{_SPACED_WORD}")
 _CLUSTER = re.compile(rf".[{_MARKS}{_INVISIBLE}{_JAMO}\uff9e\uff9f]*", re.DOTALL)
 _UNDECOMPOSED = str.maketrans(
@@ -66,23 +65,23 @@ def words(text: str) -> list[str]:
     return spaced_words(text).split()
 
 
-def spaced_words(text: str) -> str:
-    """The same words in one text, a space between one and the next."""
+def spaced_words(text: str, tag: str = "") -> str:
+    """The same words in one text, each with the tag before it, and a space between one and the next."""
     folded = fold(text[:MAX_TEXT_CHARS])[:MAX_TEXT_CHARS]
     if folded.isascii():
-        return _spaced_ascii(folded.encode())
-    if _WITHOUT_SPACES.search(folded) is None:
-        return _TOO_LONG.sub(r"\1", " ".join(_SPACED.findall(folded)))
-    return " ".join(word for word, _, _ in _split(folded))
+        found = f" {tag}".encode().join(_ascii_words(folded.encode())).decode()
+    elif _WITHOUT_SPACES.search(folded) is None:
+        found = f" {tag}".join([word[:MAX_WORD_CHARS] for word in _SPACED.findall(folded)])
+    else:
+        found = f" {tag}".join([word for word, _, _ in _split(folded)])
+    return tag + found if found else ""
 
 
-def _spaced_ascii(folded: bytes) -> str:
-    """The same of folded text, without a look at each of its words."""
+def _ascii_words(folded: bytes) -> list[bytes]:
+    """The words of folded text, without a look at each where none is too long."""
     spaced = folded.translate(_ASCII_WORDS)
-    while b"  " in spaced:
-        spaced = spaced.replace(b"  ", b" ")
-    found = spaced.strip().decode()
-    return _TOO_LONG.sub(r"\1", found) if _LONG_WORD in spaced.translate(_OUTLINE) else found
+    found = spaced.split()
+    return [word[:MAX_WORD_CHARS] for word in found] if _LONG_WORD in spaced.translate(_OUTLINE) else found
 
 
 def wanted_words(text: str) -> tuple[tuple[str, ...], bool]:

@@ -59,8 +59,7 @@ class TaggedWords(dict[str, str]):
         self._tag = mailbox_tag
 
     def __missing__(self, value: str) -> str:
-        found = spaced_words(value)
-        tagged = self[value] = self._tag + found.replace(" ", f" {self._tag}") if found else ""
+        tagged = self[value] = spaced_words(value, self._tag)
         return tagged
 
 

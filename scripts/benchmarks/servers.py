@@ -14,6 +14,9 @@ from scripts.stack_servers.folders import Folders, folders
 from scripts.stack_servers.processes import running
 from scripts.stack_servers.stack import Stack
 
+LEFT_OUT = ("clamav",)
+"""What the embedded profile has nothing like: a comparison with it would measure a scanner."""
+NAMES = tuple(server.name for server in SERVERS if server.name not in LEFT_OUT)
 TOLD_APART = ("kafka", "opensearch", "s3", "redis")
 """Whose CPU is shown beside the service's and that of Postgres."""
 
@@ -31,20 +34,20 @@ class Servers(msgspec.Struct, frozen=True):
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    """All servers of `scripts/stack` with their data below `folder`; ended afterwards. Raises: ServersError."""
+    """The servers of `scripts/stack` with their data below `folder`; ended afterwards. Raises: ServersError."""
     at = Folders(folder, folders(os.environ).cache)
     stack = Stack(at, SERVERS, lambda _server, _what: None)
     try:
-        _stack(at, "up")
-        yield Servers(stack.variables([server.name for server in SERVERS]), _pids(stack))
+        _stack(at, "up", *NAMES)
+        yield Servers(stack.variables(NAMES), _pids(stack))
     finally:
         _stack(at, "down")
         _remove_elsewhere(folder)
 
 
-def _stack(at: Folders, what: str) -> None:
+def _stack(at: Folders, what: str, *names: str) -> None:
     """A process of its own: an interrupted run gives up what is not ready yet, and nothing that was started is lost."""
-    command = [str(Path(__file__).parents[1] / "stack"), what]
+    command = [str(Path(__file__).parents[1] / "stack"), what, *names]
     environment = os.environ | {"STACK_DATA": str(at.data), "STACK_CACHE": str(at.cache)}
     if subprocess.run(command, env=environment, check=False).returncode != 0:  # noqa: S603 - this program's own
         raise ServersError(f"scripts/stack {what} failed; what it said is above")

@@ -29,7 +29,8 @@ def wait_until_settled(service: Service, *, within_s: float = 60) -> None:
             return here or (0 if parts.kafka is None else parts.kafka.backlog.records())
 
         until(lambda: not waiting(), within_s=within_s, what="queue, outbox and followers are settled")
-        assert connection.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
+        letters = connection.execute("SELECT address, error FROM dead_letters").fetchall()
+        assert letters == [], letters
         assert {parked for _behind, parked in lags(connection).values()} <= {0}
 
 
