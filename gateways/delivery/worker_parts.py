@@ -58,7 +58,8 @@ class Outages:
 class Pace:
     """How much a worker takes at a time, and how long it has patience.
 
-    What waits for the scanner is delivered without it `scanner_patience_ms` after it was received.
+    `bytes_at_once` of messages are in memory at a time, unless a single one is larger. What waits for the scanner is
+    delivered without it `scanner_patience_ms` after it was received.
     """
 
     leased_at_once: int = 128

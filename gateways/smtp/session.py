@@ -175,9 +175,16 @@ class Session(asyncio.BufferedProtocol):
             self._screening.cancel()  # what it has in hand is discarded when it has let go of it
         if self._looking is not None and not self._looking.done():
             self._looking.cancel()
-        self._door.leaves(self, self._source)
+        self._leave()
         if not self._is_calling:
             self._discard()
+
+    def _leave(self) -> None:
+        """At the end of a handshake that is under way: a server that has stopped has left nothing on its loop."""
+        if self._handshake is None or self._handshake.done():
+            self._door.leaves(self, self._source)
+        else:
+            self._handshake.add_done_callback(lambda _done: self._door.leaves(self, self._source))
 
     # What the server calls
 
@@ -400,6 +407,7 @@ async def _after(
             protocol.buffer_updated(count)
             first = first[count:]
         return await handshake
-    except (Exception, asyncio.CancelledError):  # not GeneratorExit: of a loop that is closed nothing can be cancelled
+    except (Exception, asyncio.CancelledError):  # not GeneratorExit: on a loop that is closed nothing is cancelled
         handshake.cancel()
+        await asyncio.wait([handshake])
         raise

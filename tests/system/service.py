@@ -84,8 +84,7 @@ class Service:
         self._command = [*before, *self._program, "serve", *arguments]
         self._cwd = cwd
         ports = {"HTTP": self.http, "SMTP": self.smtp, "LMTP": self.lmtp}
-        if "--only" not in arguments or "submission" in arguments[-1]:  # no older version knows these settings
-            ports |= {"SUBMISSION": self.submission, "SUBMISSIONS": self.submissions}
+        ports |= {"SUBMISSION": self.submission, "SUBMISSIONS": self.submissions}
         own = {"LEDGERMAIL_DATA": str(data)} | {f"LEDGERMAIL_{k}": f"127.0.0.1:{v}" for k, v in ports.items()}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LEDGERMAIL_")}
         self.environment = inherited | ROOMY | own | dict(settings or {})

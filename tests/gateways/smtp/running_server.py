@@ -34,6 +34,17 @@ class RunningServer:
         self._thread.join()
         self.loop.close()
 
+    def stop_and_halt(self) -> None:
+        """Stop the server, and the loop in the very turn in which it has stopped."""
+
+        async def stop() -> None:
+            await self.server.stop(deadline_s=0)
+            self.loop.stop()
+
+        asyncio.run_coroutine_threadsafe(stop(), self.loop)
+        self._thread.join()
+        self.loop.close()
+
 
 class Wire:
     """A client that says exactly what it is told to."""

@@ -95,19 +95,21 @@ def test_who_goes_before_the_handshake_is_forgotten(submission):
     assert running.server.connections == 0
 
 
-def test_a_loop_that_is_closed_amid_a_handshake_ends_it_without_a_word(submission, monkeypatch):
+@pytest.mark.parametrize("begins_with_tls", [True, False])
+def test_a_server_that_has_stopped_left_no_handshake_on_its_loop(submission, monkeypatch, caplog, begins_with_tls):
     unraisable = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
-    running = submission(begins_with_tls=True)
+    running = submission(begins_with_tls=begins_with_tls)
     with running.connect().connection as wire:
-        wire.sendall(b"\x16\x03\x01")
+        wire.sendall(b"\x16\x03\x01" if begins_with_tls else b"EHLO laptop\r\nSTARTTLS\r\n")
         while not running.do(_is_shaking_hands()):
             pass
         for _turn in range(10):  # of the loop: the octets are handed over some turns later
             running.do(_is_shaking_hands())
-        running.halt()
+        running.stop_and_halt()
     gc.collect()
     assert [one.exc_value for one in unraisable] == []
+    assert caplog.messages == []
 
 
 async def _is_shaking_hands():
