@@ -1,6 +1,7 @@
 """What is checked before mail leaves."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from domain.ids import MailboxId
 from gateways.delivery.incoming import personal_of
 from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.sender import Sender
-from gateways.delivery.validation import Check, CheckAwayError, SentMail, SideBySide
+from gateways.delivery.validation import DEADLINE_S, Check, CheckAwayError, SentMail, SideBySide
 from gateways.mime.parse import parse
 from gateways.virus.attachment_check import AttachmentCheck
 from infra import blob_references
@@ -60,6 +61,18 @@ class SpamCheck:
         if self.answer is None:
             raise CheckAwayError("away")
         return self.answer
+
+
+class EndlessCheck(SpamCheck):
+    """One that takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.ends = threading.Event()
+
+    def judge(self, mail: SentMail) -> str:
+        self.ends.wait()
+        return super().judge(mail)
 
 
 @pytest.fixture
@@ -119,7 +132,7 @@ class Post:
         )
         office.lane.run(command)
 
-    def sender(self, *checks: Check) -> Sender:
+    def sender(self, *checks: Check, deadline_s: float = DEADLINE_S) -> Sender:
         findings = PostgresFindings(self._office.pool.connection, clock_ms=self._office.now_ms)
         validation = SideBySide(
             checks,
@@ -127,6 +140,7 @@ class Post:
             blobs=self._office.blobs,
             executor=self._executor,
             clock_ms=self._office.now_ms,
+            deadline_s=deadline_s,
         )
         return self._office.sender(validation=validation)
 
@@ -298,3 +312,21 @@ def test_files_that_are_not_blocked_leave(post: Post) -> None:
     post.send(CLEAN)
     post.sender(PolicyCheck(recipients=2, message_bytes=9000, blocked_files=("exe",))).run_due()
     assert post.arrived() == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_mailbox_whose_checks_take_long_leaves_threads_to_the_others(
+    post: Post, executor: ThreadPoolExecutor, clock: Clock
+) -> None:
+    endless = EndlessCheck()
+    for _ in range(6):
+        post.send(PLAIN)
+    sender = post.sender(endless, deadline_s=0)
+    try:
+        sender.run_due()
+        assert executor.submit(lambda: "looked at").result(timeout=60) == "looked at"
+    finally:
+        endless.ends.set()
+    while sender.run_due() or post.arrived() < 6:
+        clock.advance(600)
+    assert endless.asked == 6
