@@ -99,6 +99,10 @@ def test_the_proxy_that_is_believed_is_the_one_that_runs() -> None:
         ("http2", "HTTP_2", 8080),
         ("smtp1", "SMTP_1", 2525),
         ("smtp2", "SMTP_2", 2525),
+        ("smtp1", "SUBMISSION_1", 2587),
+        ("smtp2", "SUBMISSION_2", 2587),
+        ("smtp1", "SUBMISSIONS_1", 2465),
+        ("smtp2", "SUBMISSIONS_2", 2465),
     ):
         assert trial["haproxy"]["environment"][variable] == f"{address_of(trial[service])}:{port}"
 
