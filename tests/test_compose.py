@@ -46,12 +46,16 @@ GIVEN |= {
 }
 
 
+MOUNTED = "/certificate.pem"
+"""Of the operator's own making; here any file that can be read stands for it."""
+
+
 def settings_of(environment: dict[str, str]) -> Settings:
     """As ledgermail reads what Compose makes of it."""
     found = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     while any("${" in value for value in found.values()):  # one may stand within another
         found = {name: re.sub(r"\$\{(\w+)(?::([-?])([^{}]*))?\}", put, value) for name, value in found.items()}
-    return load(found)
+    return load({name: str(ROOT / "LICENSE") if value == MOUNTED else value for name, value in found.items()})
 
 
 def put(variable: re.Match[str]) -> str:
