@@ -1,11 +1,13 @@
 """Aggregate reports that came by mail into the operator's mailbox."""
 
+import contextlib
 from collections.abc import Iterator
 
+from gateways.blobs import BlobArchivedError, BlobMissingError
 from gateways.dmarc_reports.reading import read_report
 from gateways.dmarc_reports.report import Report
 from gateways.dmarc_reports.unpacking import ReportUnreadableError, unpacked
-from gateways.mail_objects import read_mail
+from gateways.mail_objects import MailAlteredError, read_mail
 from gateways.mime import show
 from gateways.mime.parse import parse
 from infra.accounts.directory import operator_address
@@ -28,7 +30,8 @@ def reports_received(parts: Parts, *, limit: int) -> Iterator[Report]:
     with parts.connect() as connection:
         rows = connection.execute(_WITH_FILES, (entry.mailbox_id, limit)).fetchall()
     for (blob,) in rows:
-        yield from _reports_in(read_mail(parts.blobs, blob))
+        with contextlib.suppress(BlobMissingError, BlobArchivedError, MailAlteredError):  # it tells nothing any more
+            yield from _reports_in(read_mail(parts.blobs, blob))
 
 
 def _reports_in(raw: bytes) -> Iterator[Report]:

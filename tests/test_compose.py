@@ -46,12 +46,16 @@ GIVEN |= {
 }
 
 
+MOUNTED = "/certificate.pem"
+"""Of the operator's own making; here any file that can be read stands for it."""
+
+
 def settings_of(environment: dict[str, str]) -> Settings:
     """As ledgermail reads what Compose makes of it."""
     found = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     while any("${" in value for value in found.values()):  # one may stand within another
         found = {name: re.sub(r"\$\{(\w+)(?::([-?])([^{}]*))?\}", put, value) for name, value in found.items()}
-    return load(found)
+    return load({name: str(ROOT / "LICENSE") if value == MOUNTED else value for name, value in found.items()})
 
 
 def put(variable: re.Match[str]) -> str:
@@ -99,6 +103,10 @@ def test_the_proxy_that_is_believed_is_the_one_that_runs() -> None:
         ("http2", "HTTP_2", 8080),
         ("smtp1", "SMTP_1", 2525),
         ("smtp2", "SMTP_2", 2525),
+        ("smtp1", "SUBMISSION_1", 2587),
+        ("smtp2", "SUBMISSION_2", 2587),
+        ("smtp1", "SUBMISSIONS_1", 2465),
+        ("smtp2", "SUBMISSIONS_2", 2465),
     ):
         assert trial["haproxy"]["environment"][variable] == f"{address_of(trial[service])}:{port}"
 

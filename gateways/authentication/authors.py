@@ -11,7 +11,8 @@ MAX_FROM_BYTES = 16_384
 
 
 def author_domains(header: HeaderBlock) -> list[str]:
-    """The domains of all addresses in all From fields, each once, ten at most; what is no domain is passed over."""
+    """The domains of all addresses in the first 16 KB of the From fields, each once, ten at most; what is no domain is
+    passed over."""
     found: dict[str, None] = {}
     left = MAX_FROM_BYTES
     for value in header.values(b"from"):

@@ -23,6 +23,8 @@ from gateways.told_mail import ToldMail, read_told_mail
 
 DEADLINE_S: Final = 2.0
 """How long a sender waits for checks. They go on without it, and what they say later is in their row."""
+MOST_OF_ONE: Final = 3
+"""Checks of a mailbox's other submissions that go on: where there are so many it waits, leaving others the threads."""
 SHORTEST_PAUSE_MS: Final = 10_000
 LONGEST_PAUSE_MS: Final = 600_000
 
@@ -157,22 +159,25 @@ class SideBySide:
 
         Raises: what a check raised that is no absence of whoever it asks.
         """
-        asked = [(check, self._begun(check, mail)) for check in checks]
-        wait([answer for _, answer in asked], timeout=self._deadline_s)
-        found = {check.name: _answer_of(answer) for check, answer in asked}
+        asked = {check.name: begun for check in checks if (begun := self._begun(check, mail)) is not None}
+        wait(asked.values(), timeout=self._deadline_s)
+        found = {check.name: _answer_of(asked[check.name]) if check.name in asked else None for check in checks}
         waited_ms = self._clock_ms() - since
-        for check in checks:
+        for check in (check for check in checks if check.name in asked):  # who fills his threads gets nothing past them
             if found[check.name] is None and check.patience_ms is not None and waited_ms >= check.patience_ms:
                 found[check.name] = ""
                 self._findings.add(mail.sending, {check.name: ""})
         return {name: answer for name, answer in found.items() if answer is not None}
 
-    def _begun(self, check: Check, mail: SentMail) -> "Future[str]":
-        """The check under way, one at a time of each submission in this process."""
-        key = (mail.sending.mailbox_id, mail.sending.submission_id, check.name)
+    def _begun(self, check: Check, mail: SentMail) -> "Future[str] | None":
+        """The check under way, one at a time of each submission in this process; None where its mailbox must wait."""
+        mailbox_id, submission_id = mail.sending.mailbox_id, mail.sending.submission_id
+        key = (mailbox_id, submission_id, check.name)
         with self._lock:
             if (under_way := self._under_way.get(key)) is not None:
                 return under_way
+            if sum(box == mailbox_id and other != submission_id for box, other, _ in self._under_way) >= MOST_OF_ONE:
+                return None
             begun = self._under_way[key] = self._executor.submit(self._answer, check, mail)
         begun.add_done_callback(lambda _: self._over(key))
         return begun

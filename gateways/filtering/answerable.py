@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from msgspec import UNSET
+
 from domain.addresses import AddressInvalidError, EmailAddress
 from gateways.envelope import Envelope
 from gateways.sieve.message import Message
@@ -26,9 +28,14 @@ def sender_of(envelope: Envelope) -> EmailAddress | None:
 
 
 def may_be_answered(message: Message, envelope: Envelope) -> bool:
-    """Whether it is no list, no machine, not the owner himself, and no answer in its turn."""
+    """Whether it is no list, no machine, not the owner himself, no answer in its turn, and not in another's name."""
     sender = sender_of(envelope)
-    if sender is None or sender.canonical in message.mailbox.addresses or MACHINES.fullmatch(sender.localpart.lower()):
+    if (
+        sender is None
+        or _is_forged(envelope)
+        or sender.canonical in message.mailbox.addresses
+        or MACHINES.fullmatch(sender.localpart.lower())
+    ):
         return False
     submitted = message.values("auto-submitted")
     if any(value.partition(";")[0].strip().lower() != "no" for value in submitted):
@@ -38,6 +45,12 @@ def may_be_answered(message: Message, envelope: Envelope) -> bool:
     if any(value.lower() in _BULK for value in message.values("precedence")):
         return False
     return message.parsed.structure.content_type != "multipart/report"
+
+
+def _is_forged(envelope: Envelope) -> bool:
+    """Whether the sender's own domain says that it is not his: an answer would go to somebody who never wrote."""
+    found = envelope.screening
+    return found is not UNSET and not found.override and "fail" in (found.spf, found.dmarc)
 
 
 def addressed(message: Message, addresses: Iterable[str]) -> str:

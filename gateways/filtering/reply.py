@@ -16,6 +16,7 @@ from gateways.sieve.nodes import Vacation
 MAX_REASON_CHARS = 60_000
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _MIME_HEADER = re.compile(r"(?:content-[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\n", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n?")
 _MIME_VERSION = b"MIME-Version: 1.0\r\n"
 
 
@@ -74,7 +75,7 @@ def _from(vacation: Vacation, rules: OwnerRules, written_to: str) -> Address:
 
 def _as_mime(raw: bytes, reason: str) -> bytes:
     """The reply with a body that its owner wrote as a MIME entity; what has no header of one is plain text."""
-    text = reason[:MAX_REASON_CHARS].replace("\r\n", "\n")
+    text = _LINE_END.sub("\n", reason[:MAX_REASON_CHARS]).replace("\0", "\ufffd")
     if not _MIME_HEADER.match(text):
         text = f"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{text}"
     head = raw.partition(_MIME_VERSION)[0]

@@ -56,6 +56,11 @@ class Letter(msgspec.Struct, frozen=True, dict=True):
         return text.lower()
 
     @cached_property
+    def small_html(self) -> str:
+        """The HTML in small letters."""
+        return self.html.lower()
+
+    @cached_property
     def words(self) -> str:
         """The excerpt with single blanks between its words."""
         return " ".join(self.excerpt.split())

@@ -12,6 +12,8 @@ from gateways.spam.scoring import Score
 
 MAX_ANSWER_BYTES = 1 << 20
 MAX_REASONS = 20
+REJECTS = "reject"
+_REFUSED = "It is refused by a rule of this server."
 _CONTROLS = dict.fromkeys((*range(32), 127), " ")
 
 
@@ -29,6 +31,7 @@ class _Answer(msgspec.Struct):
     required_score: float
     symbols: dict[str, _Symbol] = {}
     is_skipped: bool = False
+    action: str = ""
 
 
 def request(host: str, arrival: Arrival, message: bytes) -> bytes:
@@ -47,6 +50,8 @@ def answer(octets: bytes) -> Score:
         found = msgspec.json.decode(body, type=_Answer)
     except msgspec.DecodeError as error:
         raise RspamdAnswerError(str(error)) from error
+    if found.action == REJECTS:  # also without looking further: its test message, and what an operator's map names
+        return Score(1.0, tuple(_reasons(found)) or (_REFUSED,), {"rspamd": 1.0})
     if found.is_skipped or found.required_score <= 0:
         raise RspamdAnswerError("did not look at the message")
     value = round(min(max(found.score / found.required_score, 0.0), 1.0), 4)

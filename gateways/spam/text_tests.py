@@ -6,7 +6,10 @@ import string
 from gateways.spam.letter import Letter
 
 _MIXED = re.compile(r"[a-z][\u0430-\u044f\u03b1-\u03c9]|[\u0430-\u044f\u03b1-\u03c9][a-z]", re.IGNORECASE)
+_OTHER_LETTERS = re.compile("[\u00b5\u0345\u0370-\u04ff\u1c80-\u1c88\u1fbe]")
+"""All that the pattern before it can take for Cyrillic or Greek: most mail has none of them."""
 _INVISIBLE = re.compile("[a-z][\u00ad\u200b-\u200d\u2060\ufeff][a-z]", re.IGNORECASE)
+_SIGNS = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _CAPITALS, _SMALL = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
 _SUM = re.compile(r"[$£€]\s?\d{1,3}(?:[,.]\d{3})+")
 _MONEY = (
@@ -136,12 +139,14 @@ MIN_OF_FORTUNE = 3
 
 def mixes_scripts(letter: Letter) -> bool:
     """Latin letters beside Cyrillic or Greek ones within one word, several times."""
-    return not letter.text.isascii() and len(_MIXED.findall(letter.text)) >= 3
+    text = letter.text
+    return not text.isascii() and _OTHER_LETTERS.search(text) is not None and len(_MIXED.findall(text)) >= 3
 
 
 def holds_invisible_signs(letter: Letter) -> bool:
     """Signs of no width between Latin letters, several times."""
-    return not letter.text.isascii() and len(_INVISIBLE.findall(letter.text)) >= 3
+    text = letter.text
+    return not text.isascii() and _SIGNS.search(text) is not None and len(_INVISIBLE.findall(text)) >= 3
 
 
 def shouts(letter: Letter) -> bool:

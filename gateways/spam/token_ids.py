@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 ID_BYTES = 8
 REMEMBERED = 50_000
-"""Tokens whose numbers are kept at hand: most words of a message stood in those before it."""
+"""Tokens whose numbers are kept at hand, and those of one message more: most of its words stood in those before it."""
 
 
 class TokenIds:
@@ -14,22 +14,25 @@ class TokenIds:
     def __init__(self, key: bytes) -> None:
         """`key` has 16 to 64 octets."""
         self._keyed = blake2b(key=key, digest_size=ID_BYTES)
-        self._remembered: dict[str, int] = {}
+        self._remembered = _Remembered(self._keyed)
 
     def of(self, tokens: Iterable[str]) -> list[int]:
         """Their numbers, in their order."""
+        if len(self._remembered) >= REMEMBERED:
+            self._remembered = _Remembered(self._keyed)
         remembered = self._remembered
-        found = []
-        for token in tokens:
-            number = remembered.get(token)
-            found.append(self._made(token) if number is None else number)
-        return found
+        return [remembered[token] for token in tokens]
 
-    def _made(self, token: str) -> int:
+
+class _Remembered(dict[str, int]):
+    """Numbers by their tokens; what is missing is made."""
+
+    def __init__(self, keyed: blake2b) -> None:
+        super().__init__()
+        self._keyed = keyed
+
+    def __missing__(self, token: str) -> int:
         keyed = self._keyed.copy()
         keyed.update(token.encode("utf-8", "surrogatepass"))
-        number = int.from_bytes(keyed.digest(), "big", signed=True)
-        if len(self._remembered) >= REMEMBERED:
-            self._remembered = {}
-        self._remembered[token] = number
+        number = self[token] = int.from_bytes(keyed.digest(), "big", signed=True)
         return number

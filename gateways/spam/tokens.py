@@ -21,8 +21,8 @@ _HOST = re.compile(r"^(?:://)?(?:[^@/]*@)?([^/:?#]+)(?::(\d+))?([^?#]*)", re.IGN
 _PIECE = re.compile(r"[\w-]{2,}")
 _DIGITS = re.compile(r"\d")
 _TELLING_FIELDS = (b"x-mailer", b"user-agent", b"list-id", b"precedence", b"organization")
-_TAG = re.compile(r"<([a-zA-Z][a-zA-Z0-9]{0,10})")
-_ATTRIBUTE = re.compile(r"""\b(color|bgcolor|size|face|width|height)\s*=\s*["']?([#\w%+-]{1,20})""", re.IGNORECASE)
+_TAG = re.compile(r"<([a-z][a-z0-9]{0,10})")
+_ATTRIBUTE = re.compile(r"""\b(color|bgcolor|size|face|width|height)\s*=\s*["']?([#\w%+-]{1,20})""")
 _SKIPPED_FIELDS = frozenset(
     b"received date message-id subject from to cc bcc reply-to sender return-path delivered-to references in-reply-to"
     b" content-type content-transfer-encoding mime-version authentication-results dkim-signature".split()
@@ -91,9 +91,9 @@ def _links(letter: Letter) -> Iterator[str]:
 
 
 def _html(letter: Letter) -> Iterator[str]:
-    html = letter.html[:32_768]
-    yield from (f"<{tag.lower()}" for tag in set(_TAG.findall(html)))
-    yield from (f"{name}={value}".lower() for name, value in set(_ATTRIBUTE.findall(html)))
+    html = letter.small_html[:32_768]
+    yield from (f"<{tag}" for tag in set(_TAG.findall(html)))
+    yield from (f"{name}={value}" for name, value in set(_ATTRIBUTE.findall(html)))
 
 
 def _text(letter: Letter) -> Iterable[str]:

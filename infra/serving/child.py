@@ -105,6 +105,7 @@ def _prepare(parts: Parts) -> None:
         "pool",
         "queue",
         "certificate",
+        "virus",
     ):
         getattr(parts, name)
 
@@ -115,6 +116,8 @@ def _play(parts: Parts, roles: Sequence[str], stop: threading.Event) -> int:
     threads.append(threading.Thread(target=parts.look_after_database, args=(stop,), name="postgres"))
     if parts.certificate is not None:
         threads.append(threading.Thread(target=parts.certificate.look_after, args=(stop,), name="certificate"))
+    if parts.virus is not None:
+        threads.append(threading.Thread(target=parts.virus.close_at, args=(stop,), name="scans"))
     for thread in threads:
         thread.start()
     for thread in threads:

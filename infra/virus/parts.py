@@ -1,6 +1,7 @@
 """The parts of the composition root that look for viruses: one clamd, known by what it said this week."""
 
 import asyncio
+import threading
 from concurrent.futures import Executor
 
 from gateways.virus.scanning import DoorScanner, Scanner
@@ -16,8 +17,17 @@ class VirusParts:
     def __init__(self, address: ListenAddress, results: ScanResults) -> None:
         self._clamd = Clamd(address)
         self._results = results
-        self.scanner: Scanner = ThreadScanner(self._clamd, results)
+        self._for_threads = ThreadScanner(self._clamd, results)
+
+    @property
+    def scanner(self) -> Scanner:
         """For threads."""
+        return self._for_threads
+
+    def close_at(self, stop: threading.Event) -> None:
+        """Wait for `stop`, and then let no thread wait for a scan: a service stops sooner than clamd may take."""
+        stop.wait()
+        self._for_threads.close()
 
     def for_loop(self, executor: Executor) -> DoorScanner:
         """For one event loop, within which it is called."""

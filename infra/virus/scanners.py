@@ -1,6 +1,7 @@
 """The ports of `gateways.virus.scanning` on a clamd, which is not asked about what it has seen this week."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Executor
@@ -51,18 +52,43 @@ class LoopScanner:
 
 
 class ThreadScanner:
-    """The port `Scanner`."""
+    """The port `Scanner`. Once it is closed it says of everything that it could not be asked, scans under way too."""
 
     def __init__(self, clamd: Clamd, results: ScanResults) -> None:
         self._clamd = clamd
         self._results = results
+        self._lock = threading.Lock()
+        self._under_way: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Scan]]] = set()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Nobody waits for a scan any more: what was asked is asked again after the next start."""
+        with self._lock:
+            self._is_closed = True
+            for loop, scan in self._under_way:  # which runs as long as its scan stands there
+                loop.call_soon_threadsafe(scan.cancel)
 
     def scan(self, content: Iterable[bytes], *, sha256: str, size_bytes: int) -> Scan:
         """What was found; see `Scanner.scan`."""
         try:
-            return asyncio.run(self._scan(content, sha256))
+            return asyncio.run(self._until_closed(content, sha256))
         except ScannerAwayError:
             return _AWAY
+
+    async def _until_closed(self, content: Iterable[bytes], sha256: str) -> Scan:
+        scan = asyncio.ensure_future(self._scan(content, sha256))
+        here = (asyncio.get_running_loop(), scan)
+        with self._lock:
+            if self._is_closed:
+                scan.cancel()
+            self._under_way.add(here)
+        try:
+            return await scan
+        except asyncio.CancelledError:
+            return _AWAY
+        finally:
+            with self._lock:
+                self._under_way.discard(here)
 
     def answers(self) -> bool:
         """Whether it is there; see `Scanner.answers`."""
@@ -70,7 +96,7 @@ class ThreadScanner:
             asyncio.run(self._clamd.ping())
         except ScannerAwayError:
             return False
-        return True
+        return not self._is_closed
 
     def known(self, sha256: str) -> Scan | None:
         """What is known of it; see `Scanner.known`."""

@@ -17,11 +17,12 @@ from scripts.stack_servers.opensearch import OpenSearch
 from scripts.stack_servers.postgres import Postgres
 from scripts.stack_servers.processes import running
 from scripts.stack_servers.redis import Redis
+from scripts.stack_servers.rspamd import Rspamd
 from scripts.stack_servers.s3 import S3
 from scripts.stack_servers.server import Server, StackError
 from scripts.stack_servers.stack import Stack
 
-SERVERS: tuple[Server, ...] = (Postgres(), Kafka(), OpenSearch(), S3(), Redis(), ClamAv())
+SERVERS: tuple[Server, ...] = (Postgres(), Kafka(), OpenSearch(), S3(), Redis(), ClamAv(), Rspamd())
 LOG_LINES = 20
 INTERRUPTED = 130
 

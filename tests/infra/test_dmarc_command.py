@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.times import DAY_MS
+from gateways.mail_objects import read_mail
 from infra.command_line import COMMANDS, run
 from infra.composition import Parts
 from infra.delivery_parts import DeliveryParts
@@ -51,6 +52,7 @@ def test_reports_in_the_operators_mailbox_are_shown_and_other_files_passed_over(
 ) -> None:
     environ = {"LEDGERMAIL_DATABASE_URL": database_url, "LEDGERMAIL_DATA": str(data_folder)}
     files = (b"report.xml.gz", gzip.compress(NEW.encode())), (b"holiday.zip", b"PK\x03\x04"), (b"bomb.gz", b"\x1f\x8b")
+    files = (*files, (b"gone.xml.gz", gzip.compress(NEW.encode())))
     with Parts(load(environ)) as parts:
         parts.ensure_operator()
         delivery = DeliveryParts(parts)
@@ -61,6 +63,9 @@ def test_reports_in_the_operators_mailbox_are_shown_and_other_files_passed_over(
             envelope = envelope_of(raw, "postmaster@example.test", received_at=20_000 * DAY_MS)
             delivery.reception.accept(envelope, spool)
         delivery.worker().run_due()
+        with parts.connect() as connection:
+            blobs = [blob for (blob,) in connection.execute("SELECT blob FROM messages").fetchall()]
+        parts.blobs.delete(next(blob for blob in blobs if b"gone.xml.gz" in read_mail(parts.blobs, blob)))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert called("--from-mailbox") == 0

@@ -27,7 +27,8 @@ from tests.system.smtp_crowd import Sender, mail
 pytestmark = [pytest.mark.servers, pytest.mark.haproxy, pytest.mark.timeout(600)]
 CONFIGURATION = REPOSITORY / "deploy" / "haproxy.cfg"
 BEHIND = {"LEDGERMAIL_PROXIES": "127.0.0.0/8", "LEDGERMAIL_REGISTRATION": "open", "LEDGERMAIL_DRAIN_SECONDS": "3"}
-ROLES = {"web1": "http", "web2": "http", "smtp1": "smtp", "smtp2": "smtp", "work": "delivery,sender,timers"}
+TAKES_MAIL = "smtp,submission"
+ROLES = {"web1": "http", "web2": "http", "smtp1": TAKES_MAIL, "smtp2": TAKES_MAIL, "work": "delivery,sender,timers"}
 SERVES = ("ready", "degraded")
 """Both under 200: nobody here keeps the views that follow."""
 
@@ -41,17 +42,23 @@ class Site:
             name: Service(data, folder / f"{name}.log", arguments=("--only", roles), settings=own)
             for name, roles in ROLES.items()
         }
-        self.smtp, self.http, self.https = free_ports(3)
+        self.smtp, self.submission, self.submissions, self.http, self.https = free_ports(5)
         certificate, key = self_signed(folder)
         pem = folder / "both.pem"
         pem.write_bytes(certificate.read_bytes() + key.read_bytes())
         self.tls = ssl.create_default_context(cafile=str(certificate))
         places = {
             "PUBLIC_SMTP": self.smtp,
+            "PUBLIC_SUBMISSION": self.submission,
+            "PUBLIC_SUBMISSIONS": self.submissions,
             "PUBLIC_HTTP": self.http,
             "PUBLIC_HTTPS": self.https,
             "SMTP_1": self.services["smtp1"].smtp,
             "SMTP_2": self.services["smtp2"].smtp,
+            "SUBMISSION_1": self.services["smtp1"].submission,
+            "SUBMISSION_2": self.services["smtp2"].submission,
+            "SUBMISSIONS_1": self.services["smtp1"].submissions,
+            "SUBMISSIONS_2": self.services["smtp2"].submissions,
             "HTTP_1": self.services["web1"].http,
             "HTTP_2": self.services["web2"].http,
         }

@@ -217,4 +217,4 @@ def test_what_repeats_without_end_is_read_in_bounded_time(piece: str) -> None:
     whole = read_report(
         status_report(f"Final-Recipient: rfc822; x@y.z\r\nAction: failed\r\nDiagnostic-Code: smtp; {text}")
     )
-    assert [told.address for told in whole.told] == ["x@y.z"]
+    assert [told.recipient for told in whole.told] == ["x@y.z"]

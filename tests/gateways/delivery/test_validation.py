@@ -1,6 +1,7 @@
 """What is checked before mail leaves."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from domain.refusals import SendingBlockedError
 from gateways.delivery.incoming import personal_of
 from gateways.delivery.policy_check import PolicyCheck
 from gateways.delivery.sender import Sender
-from gateways.delivery.validation import Check, CheckAwayError, SentMail, SideBySide
+from gateways.delivery.validation import DEADLINE_S, MOST_OF_ONE, Check, CheckAwayError, SentMail, SideBySide
 from gateways.mime.parse import parse
 from gateways.spam.learning import Installation
 from gateways.spam.outgoing_check import Scan
@@ -55,7 +56,7 @@ class SpamCheck:
     """The column `spam`: says what it is told to, or is away."""
 
     name = "spam"
-    patience_ms = None
+    patience_ms: int | None = None
 
     def __init__(self, answer: str | None) -> None:
         self.answer = answer
@@ -69,6 +70,20 @@ class SpamCheck:
         if self.answer is None:
             raise CheckAwayError("away")
         return self.answer
+
+
+class EndlessCheck(SpamCheck):
+    """One that takes as long as the test wants."""
+
+    patience_ms: int | None = 60_000
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.ends = threading.Event()
+
+    def judge(self, mail: SentMail) -> str:
+        self.ends.wait()
+        return super().judge(mail)
 
 
 @pytest.fixture
@@ -128,7 +143,7 @@ class Post:
         )
         office.lane.run(command)
 
-    def sender(self, *checks: Check) -> Sender:
+    def sender(self, *checks: Check, deadline_s: float = DEADLINE_S) -> Sender:
         findings = PostgresFindings(self._office.pool.connection, clock_ms=self._office.now_ms)
         validation = SideBySide(
             checks,
@@ -136,6 +151,7 @@ class Post:
             blobs=self._office.blobs,
             executor=self._executor,
             clock_ms=self._office.now_ms,
+            deadline_s=deadline_s,
         )
         return self._office.sender(validation=validation)
 
@@ -363,3 +379,23 @@ def test_a_scanner_elsewhere_looks_and_the_embedded_filter_where_it_is_down(offi
     post.sender(outgoing_check(lambda _from, _sample: None)).run_due()
     assert len(rejections(office)) == 2
     assert post.arrived() == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_mailbox_whose_checks_take_long_leaves_threads_to_the_others(
+    post: Post, executor: ThreadPoolExecutor, clock: Clock
+) -> None:
+    endless = EndlessCheck()
+    for number in range(6):
+        post.send(MAIL % b"endless %d" % number)
+    sender = post.sender(endless, deadline_s=0)
+    try:
+        sender.run_due()
+        assert executor.submit(lambda: "looked at").result(timeout=60) == "looked at"
+        clock.advance(600)
+        sender.run_due()
+        assert post.arrived() == MOST_OF_ONE, "what was never begun leaves by no patience"
+    finally:
+        endless.ends.set()
+    while sender.run_due() or post.arrived() < 6:
+        clock.advance(600)

@@ -5,7 +5,7 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.dmarc_reports.reading import MAX_ELEMENTS, read_report
@@ -145,6 +145,7 @@ FILES = (NEW.encode(), gzip.compress(NEW.encode(), mtime=0), zipped(r_xml=NEW.en
 CHANGES = st.lists(st.tuples(st.integers(0, 2_000), st.binary(max_size=3)), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(FILES), CHANGES)
 def test_a_damaged_file_is_a_report_on_a_domain_or_told_to_be_none(
     file: bytes, changes: list[tuple[int, bytes]]
@@ -155,6 +156,7 @@ def test_a_damaged_file_is_a_report_on_a_domain_or_told_to_be_none(
     check_that_it_is_a_report_or_told_to_be_none(damaged)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: f"<feedback>{text}</feedback>".encode()))
 def test_no_file_makes_it_fail_in_another_way(data: bytes) -> None:
     check_that_it_is_a_report_or_told_to_be_none(data)

@@ -108,6 +108,37 @@ def test_no_rule_sees_what_screening_puts_into_spam(office: PostOffice) -> None:
     assert not delivered(office, "m2")
 
 
+@pytest.mark.parametrize("found", [Screening(spf="fail"), Screening(dmarc="fail", policy="none")], ids=["spf", "dmarc"])
+@pytest.mark.parametrize("script", ['vacation "Away";', 'reject "No";'])
+def test_nobody_is_answered_who_did_not_write(office: PostOffice, found: Screening, script: str) -> None:
+    put_script(office, ALL + script)
+    office.accept(MAIL % b"1", "ann@example.test", screening=found)
+    settle(office)
+    assert not submissions(office)
+    office.accept(MAIL % b"2", "ann@example.test", screening=Screening(spf="pass", dmarc="pass"))
+    settle(office)
+    assert len(submissions(office)) == 1
+
+
+def test_a_forwarder_who_is_trusted_forges_nobody(office: PostOffice) -> None:
+    put_vacation(office)
+    forwarded = Screening(spf="fail", dmarc="fail", override="trusted_forwarder")
+    office.accept(MAIL % b"1", "ann@example.test", screening=forwarded)
+    settle(office)
+    assert [stream for stream, _, _ in submissions(office)] == ["vacation"]
+
+
+def test_an_answer_that_its_owner_wrote_as_mime_has_whole_line_ends_alone(office: PostOffice) -> None:
+    put_script(office, ALL + 'vacation :mime "Content-Type: text/plain\r\n\r\nOne\rTwo\r\rThree\r\n.\rFour";')
+    mail = MAIL.replace(b"bob@elsewhere.test>\r\nTo", b"carl@example.test>\r\nTo")
+    office.accept(mail % b"1", "ann@example.test", reverse_path="carl@example.test")
+    settle(office)
+    (answer,) = delivered(office, "m2")
+    raw = raw_of(office, answer)
+    assert raw.count(b"\r") == raw.count(b"\n") == raw.count(b"\r\n")
+    assert raw.endswith(b"\r\n\r\nOne\r\nTwo\r\n\r\nThree\r\n.\r\nFour")
+
+
 def test_a_reply_goes_once_to_each_sender_within_its_days(office: PostOffice, clock: Clock) -> None:
     put_vacation(office, interval_days=3)
     mail = MAIL.replace(b"bob@elsewhere.test>\r\nTo", b"carl@example.test>\r\nTo")

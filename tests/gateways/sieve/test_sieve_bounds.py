@@ -4,7 +4,7 @@ import re
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.sieve.comparing import Budget, TooMuchError
@@ -23,6 +23,7 @@ def as_pattern(pattern: str) -> str:
     return "".join(said.get(word) or re.escape(word[1:] if len(word) == 2 else word) for word in words)
 
 
+@settings(deadline=None)
 @given(st.text("ab*?\\", max_size=12), st.text("ab?\\", max_size=14))
 def test_a_pattern_matches_as_a_regular_expression_does(pattern: str, text: str) -> None:
     expected = re.fullmatch(as_pattern(pattern), text, re.DOTALL)

@@ -1,7 +1,7 @@
 """What is no script, and where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.sieve.checking import MAX_FAULTS, ScriptInvalidError, program_of
@@ -73,6 +73,7 @@ def test_comments_case_and_line_ends_do_not_matter() -> None:
     assert outcome("# a\r\n/* b\r\n */ IF True { DISCARD ; } # end").is_discarded
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_no_text_is_anything_but_a_script_that_runs_or_has_faults_in_its_lines(text: str) -> None:
     try:
@@ -94,6 +95,7 @@ _WORDS = (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*_WORDS.split(), "text:\na\n.\n", "# c\n"]), max_size=40))
 def test_whatever_is_a_script_runs_to_an_outcome(words: list[str]) -> None:
     script = EVERYTHING + " ".join(words)

@@ -11,6 +11,7 @@ from gateways.screening import Arrival, Screening
 from gateways.spam.filtering import SpamFilter
 from gateways.spam.learning import Installation
 from gateways.spam.rspamd import RspamdAnswerError, answer, request
+from gateways.spam.scoring import Score
 from gateways.spam.token_ids import TokenIds
 from infra.spam.rspamd import Rspamd
 
@@ -122,3 +123,28 @@ def test_its_reasons_are_the_weightiest_first_in_its_own_words() -> None:
 def test_a_message_that_it_passed_over_has_no_score() -> None:
     with pytest.raises(RspamdAnswerError):
         answer(said(1.0, is_skipped=True))
+
+
+def test_what_it_rejects_without_looking_further_is_refused() -> None:
+    found, _asked = asyncio.run(screened(lambda _asked: said(15.0, action="reject", is_skipped=True)))
+    assert (found.spam_score, found.spam_disposition) == (1.0, "reject")
+    assert found.spam_reasons == ("It is refused by a rule of this server.",)
+    assert found.unscreened == ()
+
+
+def test_while_it_hangs_one_mail_waits_for_it_and_the_next_do_not() -> None:
+    asked: list[bytes] = []
+
+    async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(MAIL))
+        await reader.read()
+
+    async def scan() -> list[Score | None]:
+        server = await asyncio.start_server(hang, "127.0.0.1", 0)
+        scanner = Rspamd(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.5)
+        found = [await scanner.scan(ARRIVAL, MAIL) for _ in range(5)]
+        server.close()
+        return found
+
+    assert asyncio.run(scan()) == [None] * 5
+    assert len(asked) == 1

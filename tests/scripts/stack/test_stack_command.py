@@ -24,7 +24,7 @@ def test_status_names_every_server_and_that_none_runs(tmp_path: Path) -> None:
     told = stack(tmp_path, "status")
     assert told.returncode == 1
     lines = told.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["postgres", "kafka", "opensearch", "s3", "redis", "clamav"]
+    assert [line.split()[0] for line in lines] == ["postgres", "kafka", "opensearch", "s3", "redis", "clamav", "rspamd"]
     assert all(line.endswith("does not run") for line in lines)
 
 
