@@ -132,8 +132,10 @@ class Principal(msgspec.Struct, frozen=True):
     mailbox_id: MailboxId
     address: str
     session_id: str
-    """Of an app password: its id."""
+    """Of an app password: its id; `password` where it was the account's own."""
     role: Role
+    password_version: int = 0
+    """Of the account's own password, where that was it: another one is another."""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -275,6 +277,10 @@ class NativeSignIn(Protocol):
         Raises:
             CredentialsInvalidError.
         """
+        ...
+
+    def still_speaks(self, principal: Principal) -> bool:
+        """Whether what somebody signed in with opens the account still: connections outlive passwords and sessions."""
         ...
 
 

@@ -456,6 +456,7 @@ class Parts:
             throttle=self._native_throttle,
             unfinished=self.unfinished,
             sessions=self.sessions,
+            connect=self.connect,
         )
 
     @cached_property

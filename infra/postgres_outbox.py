@@ -26,11 +26,16 @@ CLAIMED_AT_ONCE = 100
 PARKED_MS = 600_000
 UNREADABLE_FILE_PAUSE_MS = 5_000
 
-_DUE = "SELECT mailbox_id FROM outbox WHERE due_at <= %s ORDER BY due_at LIMIT %s"
+_DUE = (
+    "SELECT o.mailbox_id FROM outbox o JOIN mailboxes b ON b.mailbox_id = o.mailbox_id AND NOT b.sending_blocked"
+    " WHERE o.due_at <= %s ORDER BY o.due_at LIMIT %s"
+)
+"""What a mailbox queued before its sending was blocked waits until that is lifted."""
 _LOCK = "SELECT FROM mailboxes WHERE mailbox_id = ANY(%s) ORDER BY mailbox_id FOR NO KEY UPDATE"
 _CLAIM = (
-    "WITH taken AS (DELETE FROM outbox WHERE mailbox_id = ANY(%s) AND due_at <= %s"
-    " RETURNING mailbox_id, submission_id, blob, size_bytes)"
+    "WITH taken AS (DELETE FROM outbox o USING mailboxes b WHERE o.mailbox_id = ANY(%s) AND o.due_at <= %s"
+    " AND b.mailbox_id = o.mailbox_id AND NOT b.sending_blocked"
+    " RETURNING o.mailbox_id, o.submission_id, o.blob, o.size_bytes)"
     " INSERT INTO sending (mailbox_id, submission_id, claimed_at, due_at, blob, size_bytes)"
     " SELECT mailbox_id, submission_id, %s, 0, blob, size_bytes FROM taken ON CONFLICT DO NOTHING"
 )

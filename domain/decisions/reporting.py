@@ -10,7 +10,7 @@ from domain.events import RecipientPersonal, RecipientReported, SendingRestricte
 from domain.ids import SubmissionId
 from domain.refusals import RecipientsInvalidError
 from domain.rows import Needs, RecipientStatus, SubmissionRow
-from domain.sending_record import SPAM, SPAM_FROM_MESSAGES
+from domain.sending_record import SPAM, SPAM_FROM_MESSAGES, spam_times
 from domain.times import rfc3339
 
 STATUSES = frozenset({"delivered", "relayed", "deferred", "bounced", "rejected"})
@@ -118,9 +118,10 @@ class ReportRecipient(_OfSubmission, frozen=True, kw_only=True):
 
 
 def _block_who_repeats_it(appending: Appending) -> None:
-    """`SendingRestricted`, after the refusal just added, where it is the last of too many."""
+    """`SendingRestricted`, where the refusal just added is the last of too many."""
     seen = appending.rows.document(*SPAM_SEEN)
-    count = 0 if seen is None else len(msgspec.json.decode(seen.body)["at"])
+    before = [] if seen is None else msgspec.json.decode(seen.body)["at"]
+    count = len(spam_times(before, now_ms=appending.context.now_ms))
     if count >= SPAM_FROM_MESSAGES and not appending.rows.mailbox.sending_blocked:
         appending.add(SendingRestricted(why=f"{count} messages of a day looked like known spam", blocked=True))
 

@@ -7,17 +7,16 @@ button and changes nothing, since scanners open links; only the POST unsubscribe
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from contextlib import suppress
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from domain.commands import Refusal
 from domain.decisions import RecordUnsubscription
 from domain.events import Who
 from domain.ids import MailboxId
-from domain.refusals import MailboxErasedError, MailboxUnknownError
 from gateways.delivery.unsubscribed_check import canonical
 from gateways.http.operations import Answer, Call, Operation
 from gateways.http.ports import HttpParts
@@ -27,6 +26,8 @@ PATH: Final = "/unsubscribe"
 ONE_CLICK: Final = "List-Unsubscribe=One-Click"
 _PURPOSE: Final = b"ledgermail-unsubscribe-1"
 _NONCE_OCTETS: Final = 12
+_NOBODY_IS_LEFT: Final = ("mailbox_unknown", "mailbox_erased")
+"""Of a sender who is gone nobody gets any more mail."""
 _HTML: Final = "text/html; charset=utf-8"
 _POLICY: Final = b"default-src 'none'; form-action 'self'; frame-ancestors 'none'"
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="robots" content="noindex">
@@ -68,15 +69,17 @@ def ask(call: Call[UnsubscribeQuery, None]) -> Answer:
 def unsubscribe(call: Call[UnsubscribeQuery, Any]) -> Answer:
     """The recipient gets no more bulk mail of this sender, whose log says so. Safe to repeat."""
     link = _opened(call)
-    with suppress(MailboxUnknownError, MailboxErasedError):  # nobody is left to send any
-        call.run(
-            RecordUnsubscription(
-                mailbox_id=link.mailbox_id,
-                command_id=call.command_id,
-                who=Who(actor="recipient", protocol="http"),
-                address=canonical(link.address),
-            )
-        )
+    told = RecordUnsubscription(
+        mailbox_id=link.mailbox_id,
+        command_id=call.command_id,
+        who=Who(actor="recipient", protocol="http"),
+        address=canonical(link.address),
+    )
+    try:
+        call.run(told)
+    except Refusal as refusal:
+        if refusal.code not in _NOBODY_IS_LEFT:
+            raise
     return Answer(_DONE.encode(), content_type=_HTML, policy=_POLICY)
 
 

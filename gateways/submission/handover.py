@@ -20,7 +20,7 @@ from gateways.mime.parse import parse
 from gateways.mime.structure import MAX_HEADER_BYTES
 from gateways.submission.authors import require_own_author
 from gateways.submission.completing import completed
-from gateways.submission.replies import HEADER_TOO_LARGE, SubmissionRefusedError
+from gateways.submission.replies import HEADER_TOO_LARGE, SIGN_IN_AGAIN, SubmissionRefusedError
 
 PROTOCOL = "submission"
 
@@ -43,7 +43,8 @@ class Handing(Protocol):
 class Handover:
     """The port `Handing`. The limits are messages in any minute and any day.
 
-    `is_open` says whether the owner of a mailbox is still let in: a connection may outlive that.
+    `is_open` says whether the owner of a mailbox is still let in, `still_speaks` whether what somebody signed in with
+    opens it still: a connection may outlive both.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Handover:
         directory: Directory,
         touch: Touch,
         is_open: Callable[[MailboxId], bool],
+        still_speaks: Callable[[Principal], bool],
         per_minute: int,
         per_day: int,
         volume_from: int = 0,
@@ -63,6 +65,7 @@ class Handover:
         self._directory = directory
         self._touch = touch
         self._is_open = is_open
+        self._still_speaks = still_speaks
         self._per_minute = per_minute
         self._per_day = per_day
         self._volume_from = volume_from
@@ -78,6 +81,8 @@ class Handover:
         """See `Handing.submit`."""
         if not self._is_open(principal.mailbox_id):
             raise AccountSuspendedError("the account is suspended")
+        if not self._still_speaks(principal):
+            raise SubmissionRefusedError(SIGN_IN_AGAIN)
         fields = _fields(raw)
         require_own_author(fields, lambda address: self.owns(principal, address))
         whole = completed(raw, fields, envelope, send_at_ms=send_at_ms)

@@ -10,7 +10,7 @@ from domain.ids import MailboxId, SubmissionId
 from domain.times import DAY_MS
 from gateways.outgoing import DueMail
 from gateways.relay.sent_copy import SentCopy
-from infra.keys import Keys
+from infra.keys import KeyBrokenError, KeyMissingError, Keys
 from infra.postgres_queue import Connect
 from infra.sealing import open_sealed, seal
 
@@ -64,7 +64,11 @@ class SentTrips:
         ]
 
     def _sealed(self, due: DueMail, copy: SentCopy) -> bytes | None:
-        key = self._keys.get(due.mailbox_id)
+        """None where the mailbox's key is gone, or cannot be used: the others of the commit do not wait for it."""
+        try:
+            key = self._keys.get(due.mailbox_id)
+        except (KeyMissingError, KeyBrokenError):
+            return None
         if key is None:
             return None
         return seal(key.secret, msgspec.msgpack.encode(copy), _aad(due.mailbox_id, due.submission_id))

@@ -92,6 +92,7 @@ class _Intakes:
                 directory=parts.directory,
                 touch=toucher(parts.connect),
                 is_open=parts.accounts.is_open,
+                still_speaks=parts.native_sign_in.still_speaks,
                 per_minute=settings.messages_per_minute,
                 per_day=settings.messages_per_day,
                 volume_from=settings.volume_from,

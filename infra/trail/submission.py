@@ -40,6 +40,10 @@ class ToldSignIn:
             _refused(protocol, network_address)
             raise
 
+    def still_speaks(self, principal: Principal) -> bool:
+        """See `NativeSignIn.still_speaks`."""
+        return self._sign_in.still_speaks(principal)
+
 
 class ToldHandover:
     """The port `gateways.submission.handover.Handing`: what was handed over is told of under its acceptance id."""

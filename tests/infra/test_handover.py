@@ -44,6 +44,7 @@ class Author:
             directory=parts.directory,
             touch=toucher(parts.connect),
             is_open=parts.accounts.is_open,
+            still_speaks=lambda principal: principal.session_id == "p1" or parts.native_sign_in.still_speaks(principal),
             per_minute=per_minute,
             per_day=1000,
             volume_from=volume_from,
@@ -234,6 +235,18 @@ def test_who_is_suspended_meanwhile_sends_nothing_more(parts: GivenAccounts) -> 
     with pytest.raises(AccountSuspendedError):
         author.hand_over(author.mail())
     assert author.sent() == []
+
+
+def test_a_connection_hands_over_nothing_more_with_an_app_password_that_was_taken_away(parts: GivenAccounts) -> None:
+    author = Author(parts, "revoked")
+    made = parts.app_passwords.add(author.principal.account_id, "phone")
+    place = {"client": "a phone", "network_address": "192.0.2.70", "protocol": "submission"}
+    author.principal = parts.native_sign_in.with_password(author.principal.address, made.secret, **place)
+    author.hand_over(author.mail("before"))
+    parts.app_passwords.remove(author.principal.account_id, made.app_password.app_password_id)
+    with pytest.raises(SubmissionRefusedError):
+        author.hand_over(author.mail("after"))
+    assert len(author.sent()) == 1
 
 
 def test_who_may_not_send_or_has_no_room_hears_so_and_nothing_is_kept(parts: GivenAccounts) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
-from domain.decisions import EraseMailbox, SubmitNew, UndoSubmission
+from domain.decisions import AllowSending, EraseMailbox, RestrictSending, SubmitNew, UndoSubmission
 from domain.decisions.delivery import Composed
 from domain.events import MessageServer, SubmissionRecipient
 from domain.ids import MailboxId, SubmissionId
@@ -71,6 +71,19 @@ def test_what_is_sent_is_in_the_inbox_without_bcc_once_the_undo_window_is_over(
     assert [r["status"] for r in statuses(office)] == ["delivered", "delivered"]
     assert office.rows("SELECT count(*) FROM sending") == [(0,)]
     assert office.rows("SELECT count(*) FROM blob_references WHERE holder NOT LIKE 'mailbox:%%'") == [(0,)]
+
+
+def test_what_was_queued_before_its_sender_was_blocked_waits_until_that_is_lifted(
+    office: PostOffice, clock: Clock
+) -> None:
+    submit(office, "ann@example.test")
+    block = RestrictSending(mailbox_id=MailboxId("m2"), command_id="block", why="a pattern", blocked=True)
+    office.lane.run(block)
+    clock.advance(HOUR_S)
+    assert office.sender().run_due() == 0
+    assert [r["status"] for r in statuses(office)] == ["queued"]
+    office.lane.run(AllowSending(mailbox_id=MailboxId("m2"), command_id="lift"))
+    assert office.sender().run_due() == 1
 
 
 def test_an_undo_in_time_sends_nothing_and_a_late_one_is_refused(office: PostOffice, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """Native clients sign in with an app password, the account's own, or a session's token; wrong ones are counted once."""
 
+import msgspec
 import pytest
 
 from gateways.accounts import AccountSuspendedError, CredentialsInvalidError, Principal, SignInThrottledError
@@ -20,7 +21,9 @@ def test_both_kinds_of_password_open_the_account_and_are_recorded_once_a_day(acc
     for secret, by in ((PASSWORD, "password"), (made.secret, made.app_password.app_password_id)):
         for _again in range(2):
             principal = sign_in(accounts, "Native@example.test", secret)
-            assert principal == Principal(account.account_id, account.mailbox_id, "native@example.test", by, "user")
+            whose = (account.account_id, account.mailbox_id, "native@example.test", by, "user")
+            assert principal == Principal(*whose, password_version=1 if by == "password" else 0)
+            assert accounts.native_sign_in.still_speaks(principal)
     events = [one.event for one in accounts.events(account.mailbox_id) if one.topic == "SignedIn"]
     assert [(event.session_id, event.protocol) for event in events] == [
         ("password", "submission"),
@@ -57,6 +60,21 @@ def test_who_is_suspended_hears_so_with_the_right_password_alone(accounts: Given
         sign_in(accounts, "halted@example.test", "wrong")
     with pytest.raises(AccountSuspendedError):
         sign_in(accounts, "halted@example.test", PASSWORD)
+
+
+def test_a_connection_speaks_for_nobody_once_what_it_came_in_with_is_changed_or_ended(accounts: GivenAccounts) -> None:
+    account = accounts.given("outlived@example.test")
+    still = accounts.native_sign_in.still_speaks
+    by_password = sign_in(accounts, account.address, PASSWORD)
+    signed_in = accounts.sign_in(account.address)
+    by_token = accounts.native_sign_in.with_token(signed_in.token, network_address="192.0.2.66", protocol="submission")
+    other = accounts.given("elsewhere@example.test")
+    assert still(by_password)
+    assert still(by_token)
+    assert not still(msgspec.structs.replace(by_token, account_id=other.account_id))
+    accounts.passwords.set_by_operator(account.account_id, "eight grey herons")
+    assert not still(by_password)
+    assert not still(by_token)
 
 
 def test_a_sessions_token_speaks_for_its_account_until_it_ends(accounts: GivenAccounts) -> None:
