@@ -357,7 +357,7 @@ class Settings:
     relay_source_transactional: MailSources | None = _from(
         "RELAY_SOURCE_TRANSACTIONAL",
         read.mail_sources,
-        (),
+        None,
         _SOURCES.format("transactional"),
         unset="the system's choice",
     )
