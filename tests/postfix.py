@@ -12,7 +12,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
-from email.message import Message
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 
 from tests.certificates import self_signed
@@ -39,6 +40,7 @@ smtputf8_enable = yes
 smtpd_tls_cert_file = {folder}/cert.pem
 smtpd_tls_key_file = {folder}/key.pem
 smtpd_tls_security_level = may
+smtpd_tls_received_header = yes
 smtpd_forbid_bare_newline = no
 smtp_tls_security_level = may
 smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
@@ -84,10 +86,10 @@ class Postfix:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
 
-    def mails(self, user: str) -> list[Message]:
+    def mails(self, user: str) -> list[EmailMessage]:
         """What lies in the user's maildir."""
         found = sorted((self.folder / "mail" / user / "new").glob("*"))
-        return [message_from_bytes(path.read_bytes()) for path in found]
+        return [message_from_bytes(path.read_bytes(), policy=default) for path in found]
 
     @property
     def log(self) -> str:

@@ -10,7 +10,6 @@ from gateways.bounces.report import Report, Told
 
 MAX_RECIPIENTS = 100
 _MAX_CHARS = 64 * 1024
-_JSON = re.compile(r"\{.*\}", re.DOTALL)
 _BROKEN_LINE = re.compile(r"!\s*\n\s?")
 
 
@@ -45,9 +44,9 @@ def notice_in(text: str) -> Report | None:
     """The report that a text holds as JSON; None where it holds none."""
     if '"notificationType"' not in text[:_MAX_CHARS]:
         return None
-    found = _JSON.search(text[:_MAX_CHARS])
+    begin, end = text.find("{", 0, _MAX_CHARS), text.rfind("}", 0, _MAX_CHARS)
     try:
-        notice = msgspec.json.decode(_BROKEN_LINE.sub("", found[0]) if found else "", type=_Notice)
+        notice = msgspec.json.decode(_BROKEN_LINE.sub("", text[begin : end + 1]), type=_Notice)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     if notice.notification_type == "Complaint":

@@ -1,7 +1,7 @@
 """Takes mails to one domain over a connection that is kept between them; where a host fails, to the next one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from domain.addresses import AddressInvalidError, EmailAddress
@@ -152,7 +152,7 @@ class Courier:
         if not trip.pending:
             return
         hosts = [host for host in await self._road.routing.hosts(self._domain) if host.name not in tried]
-        if not any(map(self._leaving.reaches, (address for host in hosts for address in host.addresses))):
+        if hosts and not self._in_order(hosts):
             raise NoRouteYetError(f"451 4.4.1 {self._domain} has no host that this mail may reach from our addresses")
         sts = await self._road.security.of_domain(self._domain)
         for number, (host, address) in enumerate(self._in_order(hosts)):
@@ -168,11 +168,11 @@ class Courier:
     def _is_late(self, trip: Trip) -> bool:
         return asyncio.get_running_loop().time() - trip.began_s > self._road.patience.attempt_s
 
-    def _in_order(self, hosts: Sequence[MailHost]) -> Iterator[tuple[MailHost, str]]:
-        """By preference, those that failed a moment ago behind the others."""
+    def _in_order(self, hosts: Sequence[MailHost]) -> Sequence[tuple[MailHost, str]]:
+        """Those that it may leave towards by preference, those that failed a moment ago behind the others."""
         now = asyncio.get_running_loop().time()
         pairs = [(host, address) for host in hosts for address in host.addresses if self._leaving.reaches(address)]
-        yield from sorted(pairs, key=lambda pair: self._road.bad.get(pair[1], 0.0) > now)
+        return sorted(pairs, key=lambda pair: self._road.bad.get(pair[1], 0.0) > now)
 
     async def _connected(self, trip: Trip, host: MailHost, address: str, sts: Found) -> bool:
         """Whether there is a session now; what stands against one is noted for those pending."""

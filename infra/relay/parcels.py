@@ -15,6 +15,7 @@ from gateways.outgoing import DueMail
 from gateways.queue import QueueRecord
 from gateways.relay.parcels import Parcel
 from infra.postgres_queue import Connect, decoded
+from infra.store.mapper import StoredRow
 from infra.store.reading import StreamReader
 
 _SCHEDULED = (
@@ -50,10 +51,12 @@ class PostgresParcels:
         with self._connect() as connection:
             rows = self._rows(connection, submitted)
             records = self._records(connection, taken)
+        events = self._reader.rows_at([(MailboxId(row[0]), row[5]) for row in rows.values()])
         found: dict[DueMail, Parcel | Exception | None] = {}
         for one in submitted:
             row = rows.get((one.mailbox_id, one.submission_id))
-            found[one] = None if row is None else self._submitted_or_error(one, row)
+            event = None if row is None else events.get((one.mailbox_id, row[5]))
+            found[one] = None if row is None or event is None else self._submitted_or_error(one, row, event)
         for one in taken:
             found[one] = _taken_or_error(one, records.get(one.submission_id))
         return found
@@ -72,19 +75,19 @@ class PostgresParcels:
         columns = [one.submission_id for one in due], [one.domain for one in due]
         return {row[0]: row for row in connection.execute(_RECORDS, columns).fetchall()}
 
-    def _submitted_or_error(self, due: DueMail, row: Row) -> Parcel | Exception | None:
+    def _submitted_or_error(self, due: DueMail, row: Row, event: StoredRow) -> Parcel | Exception | None:
         try:
-            return self._submitted(due, row)
+            return self._submitted(due, row, event)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001 - on show in the schedule until it succeeds
             return error
 
-    def _submitted(self, due: DueMail, row: Row) -> Parcel | None:
+    def _submitted(self, due: DueMail, row: Row, event: StoredRow) -> Parcel | None:
         """None where the message's key is gone."""
-        _mailbox, _submission, queued_at, delay_told, recipients, seq, blob, size = row
-        queued = self._queued(due.mailbox_id, seq)
-        if queued is None or not queued.personal:
+        _mailbox, _submission, queued_at, delay_told, recipients, _seq, blob, size = row
+        queued = self._reader.recorded_row(event).event
+        if not isinstance(queued, SubmissionQueued) or not queued.personal:
             return None
         statuses = msgspec.json.decode(recipients, type=list[RecipientStatus])
         return Parcel(
@@ -102,11 +105,6 @@ class PostgresParcels:
             ret=queued.personal.ret,
             envid=queued.personal.envid,
         )
-
-    def _queued(self, mailbox_id: MailboxId, seq: int) -> SubmissionQueued | None:
-        recorded = self._reader.batch(mailbox_id, seq - 1, limit=1)
-        event = recorded[0].event if recorded else None
-        return event if isinstance(event, SubmissionQueued) else None
 
 
 def _taken_or_error(due: DueMail, row: tuple[str, int, bool, bytes] | None) -> Parcel | Exception | None:

@@ -1,6 +1,6 @@
 """Reading a stream: pages for `/sync`, spliced from stored bytes, and the fold's input."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from domain.events import RecordedEvent
@@ -86,6 +86,10 @@ class StreamReader:
     def rows(self, mailbox_id: MailboxId, *, since: int = 0) -> Iterator[StoredRow]:
         """The rows of a mailbox as they lie, for checking the chain."""
         return self._recorder.stream(mailbox_id, since=since)
+
+    def rows_at(self, places: Sequence[tuple[MailboxId, int]]) -> dict[tuple[MailboxId, int], StoredRow]:
+        """Rows of many mailboxes, by mailbox and number, as they lie; read in one round trip."""
+        return {(row.mailbox_id, row.seq): row for row in self._recorder.rows_at(places)} if places else {}
 
     def recorded_row(self, row: StoredRow) -> RecordedEvent:
         """One row as an event."""

@@ -33,6 +33,11 @@ _COLUMNS = (
 SELECT_AFTER = (
     f"SELECT {_COLUMNS} WHERE e.originator_id = %s AND e.originator_version > %s ORDER BY e.originator_version LIMIT %s"
 )
+SELECT_AT = (
+    "SELECT p.* FROM unnest(%s::text[], %s::bigint[]) AS n(mailbox_id, seq) CROSS JOIN LATERAL"
+    f" (SELECT {_COLUMNS} WHERE e.originator_id = n.mailbox_id AND e.originator_version = n.seq LIMIT 1) AS p"
+)
+"""One look into the index for each, however many events there are."""
 SELECT_PAGE = (
     "WITH m AS (SELECT mailbox_id, head, CASE WHEN %s = head THEN head_hash END AS head_hash"
     " FROM mailboxes WHERE mailbox_id = %s)"
@@ -96,6 +101,11 @@ class MailboxRecorder(PostgresApplicationRecorder):
     def rows_after(self, mailbox_id: MailboxId, seq: int, *, limit: int) -> list[StoredRow]:
         """At most `limit` rows of a mailbox after `seq`, in order, with their salts."""
         return [row_from(record) for record in self._records(SELECT_AFTER, (mailbox_id, seq, limit))]
+
+    def rows_at(self, places: Sequence[tuple[MailboxId, int]]) -> list[StoredRow]:
+        """The rows of these mailboxes with these numbers, in no order, with their salts."""
+        columns = [mailbox_id for mailbox_id, _seq in places], [seq for _mailbox_id, seq in places]
+        return [row_from(record) for record in self._records(SELECT_AT, columns)]
 
     def page(self, mailbox_id: MailboxId, since: int, *, limit: int) -> tuple[list[StoredRow], int | None, bytes]:
         """One round trip: at most `limit` rows after `since`, the head (None: no such mailbox), the hash at `since`."""

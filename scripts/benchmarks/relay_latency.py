@@ -53,7 +53,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
         rate = mails / (time.perf_counter() - began)
     took = _took(stage, owners)
     there, delivered = took.get("relayed", []), took.get("delivered", [])
-    note = f"{PER_S} mails a second asked for, {rate:.0f} had; until its sender's log tells of it"
+    note = f"{PER_S} mails a second handed over, {rate:.0f} a second settled; until its sender's log tells of it"
     yield absolute(ROW, "from the send until another host has it, p50", p50(there), "s", note=note)
     yield absolute(ROW, "from the send until another host has it, p99", p99(there), "s", most=30, note=note)
     yield absolute(ROW, "from the send until a mailbox here has it, beside, p50", p50(delivered), "s", note=note)

@@ -218,3 +218,9 @@ def test_what_repeats_without_end_is_read_in_bounded_time(piece: str) -> None:
         status_report(f"Final-Recipient: rfc822; x@y.z\r\nAction: failed\r\nDiagnostic-Code: smtp; {text}")
     )
     assert [told.recipient for told in whole.told] == ["x@y.z"]
+
+
+@pytest.mark.parametrize("json", ["{" * 60_000, "}{", "{" * 30_000 + "}" * 30_000, "", "}", "{"])
+def test_what_only_looks_like_a_services_notice_tells_nothing(json: str) -> None:
+    raw = b'From: a@b.test\r\nSubject: hi\r\n\r\n"notificationType"' + json.encode()
+    assert told(raw) == []

@@ -55,10 +55,20 @@ class Attempts:
         self.tls.append(outcome)
 
     def to(self, *recipients: str, raw: bytes = MAIL) -> Trip:
-        return uvloop.run(self._to(recipients, raw))
+        return self.in_turn(recipients, raw=raw)[-1]
 
-    async def _to(self, recipients: tuple[str, ...], raw: bytes) -> Trip:
-        courier = Courier("far.test", self.road(), self.leaving)
+    def in_turn(self, *mails: tuple[str, ...], raw: bytes = MAIL) -> list[Trip]:
+        """Each mail to its recipients, one after another by the same courier."""
+
+        async def each() -> list[Trip]:
+            courier = Courier("far.test", self.road(), self.leaving)
+            trips = [await self._to(courier, recipients, raw) for recipients in mails]
+            await courier.part()
+            return trips
+
+        return uvloop.run(each())
+
+    async def _to(self, courier: Courier, recipients: tuple[str, ...], raw: bytes) -> Trip:
         due = DueMail(
             domain="far.test",
             mailbox_id=MailboxId("m1"),
@@ -74,9 +84,7 @@ class Attempts:
             size_bytes=len(raw),
             queued_at=0,
         )
-        trip = await courier.take(parcel, Letter(raw, lambda _raw: b""), self.told.extend)
-        await courier.part()
-        return trip
+        return await courier.take(parcel, Letter(raw, lambda _raw: b""), self.told.extend)
 
     def road(self) -> Road:
         async def mark(_due: object, _places: object, _copy: object) -> bool:

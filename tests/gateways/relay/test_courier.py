@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.dns_zone import Zone
 from tests.gateways.relay.attempts import Attempts
 from tests.relay_world import HANGING, MAIL, SHORT
 from tests.smtp_sink import Sink
@@ -131,3 +132,10 @@ def test_a_host_that_asks_for_more_behind_the_data_has_not_taken_the_mail_for_ce
     sink.replies["."] = "354 go on"
     trip = attempts.to("zoe@far.test")
     assert (trip.outcomes[0].status, trip.in_doubt) == ("deferred", 1)
+
+
+def test_what_the_only_host_says_of_a_second_mail_is_its_last_word(attempts: Attempts, sink: Sink, zone: Zone) -> None:
+    zone.put("far.test", [("MX", (10, "mx.far.test"))])
+    first, second = attempts.in_turn(("zoe@far.test",), ("defer-yan@far.test",))
+    assert (first.outcomes[0].status, sink.connections) == ("relayed", 1)
+    assert (second.outcomes[0].status, second.outcomes[0].reply) == ("deferred", "451 4.3.0 later")
