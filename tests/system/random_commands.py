@@ -322,6 +322,7 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     *[(d.UndoSubmission, RandomCommands.submission)] * 3,
     (d.ReleaseSubmission, RandomCommands.submission),
     (d.RejectSubmission, lambda c: c.submission() | {"reason": "a virus"}),
+    (d.RejectSubmission, lambda c: c.submission() | {"reason": "it looks like spam", "check": "spam"}),
     *[(d.ReportRecipient, RandomCommands.report)] * 5,
     *[(d.ReportBounce, RandomCommands.bounce)] * 3,
     *[
@@ -331,6 +332,7 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
         )
     ]
     * 2,
+    (d.RecordUnsubscription, lambda c: {"address": c.random.choice(SENT_TO)}),
     (d.LiftSuppression, lambda c: {"address": c.random.choice(SENT_TO)}),
     *[(d.SetQuota, lambda c: {"limit_bytes": c.random.choice((-1, 0, 20_000, 60_000, 60_000, 90_000))})] * 2,
     *[(d.ChangeIdentity, RandomCommands.identity)] * 2,
@@ -342,6 +344,12 @@ COMMANDS: list[tuple[type[Any], Draw]] = [
     (d.SetVacation, lambda c: {"vacation": c.random.choice(_JSON)}),
     (d.ChangeSettings, RandomCommands.settings),
     (d.RecordSignIn, lambda _c: {"session_id": "z", "address": "192.0.2.1", "client": "web", "protocol": "http"}),
+    (
+        d.RecordSignIn,
+        lambda _c: {"session_id": "z", "address": "::1", "client": "", "protocol": "http", "recovery_codes_left": 9},
+    ),
+    (d.RecordSecondFactor, lambda _c: {"session_id": "z"}),
+    (d.RecordSecondFactorGone, lambda c: {"by": c.random.choice(("owner", "operator")), "session_id": "z"}),
     (d.RecordPasswordChange, lambda _c: {"by": "owner"}),
     (d.AddAppPassword, lambda _c: {"app_password_id": "p", "name": "phone"}),
     (d.RemoveAppPassword, lambda _c: {"app_password_id": "p"}),
