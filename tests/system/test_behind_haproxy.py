@@ -150,6 +150,12 @@ def test_every_client_is_seen_with_his_own_address(site: Site) -> None:
         assert f"[{source}]" in raw_mail.partition("\r\n\r\n")[0]
 
 
+def test_submission_is_behind_the_proxy_and_asks_who_is_there(site: Site) -> None:
+    with smtplib.SMTP("127.0.0.1", site.submission, "laptop.test", timeout=20) as client:
+        assert client.ehlo()[0] == 250
+        assert client.docmd("MAIL", "FROM:<ann@example.test>")[0] == 530
+
+
 def test_what_is_for_operators_is_not_for_the_world(site: Site) -> None:
     with httpx.Client(base_url=f"https://127.0.0.1:{site.https}", verify=site.tls, trust_env=False) as world:
         for path in ("/metrics", "/%6detrics", "/readyz", "/read%79z"):
