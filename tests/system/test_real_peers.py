@@ -40,7 +40,7 @@ class Peers:
     def arrived(self, subject: str) -> int:
         return sum(one["subject"] == subject for one in self.ann.messages("INBOX"))
 
-    def submit(self, *to: str, subject: str, **options: list[str]) -> None:
+    def submit(self, *to: str, subject: str) -> None:
         """Ann's own program hands a mail over."""
         message = EmailMessage(policy=SMTP)
         message["From"], message["To"], message["Subject"] = ANN, ", ".join(to), subject
@@ -48,7 +48,7 @@ class Peers:
         with smtplib.SMTP("127.0.0.1", self.service.submission, timeout=120) as client:
             client.ehlo()
             client.login(ANN, PASSWORD)
-            client.sendmail(ANN, to, message.as_bytes(), rcpt_options=options.get("rcpt", []))
+            client.sendmail(ANN, to, message.as_bytes())
 
 
 @pytest.fixture(scope="module")
