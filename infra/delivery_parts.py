@@ -50,6 +50,8 @@ OUTAGES: tuple[type[Exception], ...] = (
 """What servers that do not answer raise."""
 LONE_OUTAGES: tuple[type[Exception], ...] = (KeyMissingError,)
 """What stands in the way of one mailbox alone and is waited out, beside errors of files."""
+SENDERS = 6
+"""Mailboxes whose mail is handed on at a time; what ends together is one commit."""
 CHECKS = 8
 """Checks of mail that leaves at a time; none of them outlasts its server's patience."""
 
@@ -209,6 +211,7 @@ class DeliveryParts:
             suppressions=self._parts.suppressions,
             validation=self.validation,
             joint=PostgresJointNotices(self._parts.connect),
+            executor=ThreadPoolExecutor(SENDERS, thread_name_prefix="sender"),
         )
 
     @cached_property

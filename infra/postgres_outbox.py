@@ -18,8 +18,9 @@ from domain.ids import MailboxId, SubmissionId
 from domain.rows import RecipientStatus
 from gateways.delivery.outbox import Sending
 from gateways.outgoing import DueMail
+from infra.gathering import Gathering
 from infra.postgres_queue import Connect, shown
-from infra.relay.scheduled_rows import add_rows
+from infra.relay.scheduled_rows import NewRow, add_rows
 from infra.store.reading import StreamReader
 
 CLAIMED_AT_ONCE = 100
@@ -58,7 +59,16 @@ _POSTPONE = (
     " WHERE mailbox_id = %s AND submission_id = %s"
 )
 _PARK = "UPDATE sending SET due_at = %s, error = %s WHERE mailbox_id = %s AND submission_id = %s"
-_DONE = "DELETE FROM sending WHERE mailbox_id = %s AND submission_id = %s"
+_DONE = (
+    "WITH done AS MATERIALIZED (SELECT s.mailbox_id, s.submission_id FROM sending s"
+    " JOIN unnest(%s::text[], %s::text[]) AS n(mailbox_id, submission_id)"
+    " ON n.mailbox_id = s.mailbox_id AND n.submission_id = s.submission_id ORDER BY 1, 2 FOR UPDATE OF s)"
+    " DELETE FROM sending s USING done WHERE s.mailbox_id = done.mailbox_id AND s.submission_id = done.submission_id"
+    " RETURNING s.mailbox_id, s.submission_id"
+)
+"""Locked in one order, whoever ends some of the same."""
+_Ended = tuple[Sending, Sequence[DueMail]]
+"""A submission with what of it goes to the relay."""
 
 
 class PostgresOutbox:
@@ -68,6 +78,7 @@ class PostgresOutbox:
         self._connect = connect
         self._reader = reader
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
+        self._endings: Gathering[_Ended] = Gathering(self._end_all)
 
     def lease(self, *, limit: int, lease_s: float) -> Sequence[Sending]:
         """Claim what is due in the outbox, and lease what is due of the claimed."""
@@ -91,22 +102,25 @@ class PostgresOutbox:
 
     def done(self, sending: Sending) -> None:
         """Nothing is left to do for it."""
-        with self._connect() as connection, connection.transaction():
-            connection.execute(_DONE, (sending.mailbox_id, sending.submission_id))
+        self._endings.run((sending, ()))
 
     def relay(self, sending: Sending, due: Sequence[DueMail]) -> None:
         """The row goes and theirs come; where it has gone already they came with that."""
+        self._endings.run((sending, due))
+
+    def _end_all(self, endings: Sequence[_Ended]) -> None:
+        """What several senders have done with, in one commit."""
         with self._connect() as connection, connection.transaction():
-            own = (sending.blob, sending.size_bytes) if sending.stream in STREAMS else (None, None)
-            if connection.execute(_DONE, (sending.mailbox_id, sending.submission_id)).rowcount:
-                add_rows(
-                    connection,
-                    due,
-                    queued_at=sending.claimed_at,
-                    due_at=self._clock_ms(),
-                    blob=own[0],
-                    size_bytes=own[1],
-                )
+            columns = ([one.mailbox_id for one, _ in endings], [one.submission_id for one, _ in endings])
+            ended = set(connection.execute(_DONE, columns).fetchall())
+            rows = [
+                _row(sending, one)
+                for sending, due in endings
+                if (sending.mailbox_id, sending.submission_id) in ended
+                for one in due
+            ]
+            if rows:
+                add_rows(connection, rows, due_at=self._clock_ms())
 
     @staticmethod
     def _claim(connection: Connection[Any], now: int) -> None:
@@ -137,7 +151,7 @@ class PostgresOutbox:
         queued = self._queued(MailboxId(mailbox_id), found[2]) if found is not None else None
         if found is None or queued is None or not queued.personal:
             with connection.transaction():
-                connection.execute(_DONE, (mailbox_id, submission_id))
+                connection.execute(_DONE, ([mailbox_id], [submission_id]))
             return None
         return Sending(
             mailbox_id=MailboxId(mailbox_id),
@@ -159,3 +173,8 @@ class PostgresOutbox:
         recorded = self._reader.batch(mailbox_id, seq - 1, limit=1)
         event = recorded[0].event if recorded else None
         return event if isinstance(event, SubmissionQueued) else None
+
+
+def _row(sending: Sending, due: DueMail) -> NewRow:
+    own = (sending.blob, sending.size_bytes) if sending.stream in STREAMS else (None, None)
+    return NewRow(due, sending.claimed_at, *own)

@@ -3,8 +3,10 @@
 import hashlib
 import time
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,7 @@ class PostOffice:
             "outages": (OperationalError, InterfaceError),
             "clock_ms": self.now_ms,
             "joint": PostgresJointNotices(self.pool.connection, clock_ms=self.now_ms),
+            "executor": self.senders,
         }
         return Sender(**(parts | changes))
 
@@ -163,7 +166,13 @@ class PostOffice:
         )
         return [{"id": i, "blob": b, "size": n, "thread_id": t, **msgspec.json.decode(s)} for i, b, n, s, t in found]
 
+    @cached_property
+    def senders(self) -> ThreadPoolExecutor:
+        """Threads as a sender has them."""
+        return ThreadPoolExecutor(4)
+
     def close(self) -> None:
+        self.senders.shutdown()
         self.lane.close()
         self.pool.close()
 

@@ -12,12 +12,15 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, wait
+from functools import partial
 
 import msgspec
 
 from domain.addresses import AddressInvalidError, EmailAddress
 from domain.automatic_mail import STREAMS
 from domain.commands import Refusal
+from domain.ids import MailboxId
 from domain.sending_record import SPAM
 from gateways.appending import Appender
 from gateways.blobs import Blobs, StorageFullError, mail_blob_name
@@ -47,7 +50,8 @@ _OPEN = frozenset({"queued", "deferred"})
 class Sender:
     """Sends what is due. Any number of threads and processes side by side.
 
-    `outages` and `lone_outages` are those of the worker.
+    `outages` and `lone_outages` are those of the worker. With an executor what several mailboxes send is sent side by
+    side, what one sends in its order.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Sender:
         suppressions: Suppressions | None = None,
         validation: Validation | None = None,
         joint: JointNotices | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self._outbox = outbox
         self._joint = joint or Apart()
@@ -78,6 +83,7 @@ class Sender:
         self._validation = validation
         self._clock_ms = clock_ms or (lambda: time.time_ns() // 1_000_000)
         self._suppressions = suppressions
+        self._executor = executor
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set. An outage is waited out."""
@@ -96,9 +102,22 @@ class Sender:
         Raises: an outage; what is leased is due again when its lease ends.
         """
         leased = self._outbox.lease(limit=LEASED_AT_ONCE, lease_s=LEASE_S)
+        by_mailbox: dict[MailboxId, list[Sending]] = {}
+        for sending in leased:
+            by_mailbox.setdefault(sending.mailbox_id, []).append(sending)
+        if self._executor is None:
+            for its in by_mailbox.values():
+                self._send_all(its)
+            return len(leased)
+        under_way = [self._executor.submit(partial(self._send_all, its)) for its in by_mailbox.values()]
+        wait(under_way)
+        for one in under_way:
+            one.result()
+        return len(leased)
+
+    def _send_all(self, leased: Sequence[Sending]) -> None:
         for sending in leased:
             self._send_or_wait(sending)
-        return len(leased)
 
     def _send_or_wait(self, sending: Sending) -> None:
         """An outage that is this submission's own is on show, and those behind it are sent."""

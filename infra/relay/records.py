@@ -13,7 +13,7 @@ from gateways.outgoing import DueMail
 from gateways.queue import QueueRecord
 from infra import blob_references
 from infra.postgres_queue import Connect, encoded, queue_holder
-from infra.relay.scheduled_rows import add_rows, record_holder
+from infra.relay.scheduled_rows import NewRow, add_rows, record_holder
 
 _NEW = (
     "INSERT INTO relay_records (acceptance_id, record, taken, taken_at) VALUES (%s, %s, '{}', %s)"
@@ -44,7 +44,7 @@ class PostgresRelaying:
             if new:
                 connection.execute(_MORE, (new, record.acceptance_id))
                 _hold(connection, record)
-                add_rows(connection, _due(record, new), queued_at=now, due_at=now)
+                add_rows(connection, [NewRow(due, now) for due in _due(record, new)], due_at=now)
 
 
 def tidy_records(now_ms: int, *, connect: Connect, days: int) -> int:

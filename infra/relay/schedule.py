@@ -20,7 +20,7 @@ from infra.postgres_queue import Connect, shown
 from infra.relay.dead_relays import end_leases_of_the_dead
 from infra.relay.destinations import HAND, clear, lock, refresh
 from infra.relay.outcomes import ended_of, note_outcomes
-from infra.relay.scheduled_rows import add_rows, array, due_of, key_of, record_holder
+from infra.relay.scheduled_rows import NewRow, add_rows, array, due_of, key_of, record_holder
 from infra.relay.sent_trips import SentTrips
 
 DOMAINS_AT_ONCE = 64
@@ -110,7 +110,7 @@ class PostgresSchedule:
         """Due at once; what is scheduled already stays as it is."""
         now = self._clock_ms()
         with _available(), self._connect() as connection, connection.transaction():
-            add_rows(connection, due, queued_at=now, due_at=now)
+            add_rows(connection, [NewRow(one, now) for one in due], due_at=now)
 
     def take(self, *, limit: int) -> Sequence[DueMail]:
         """Lease what is due, `HAND` of a destination at most."""

@@ -1,7 +1,7 @@
 """The rows of the relay's schedule: one a submission and destination, and how they are added."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -16,9 +16,10 @@ _DOMAINS = (
 )
 _ADD = (
     "INSERT INTO relay_schedule AS t (mailbox_id, submission_id, domain, recipients, attempt, due_at, queued_at,"
-    " blob, size_bytes) SELECT m, s, d, r::integer[], a, %s, %s, %s, %s"
-    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[])"
-    " WITH ORDINALITY AS n(m, s, d, r, a, place) ORDER BY place"
+    " blob, size_bytes) SELECT m, s, d, r::integer[], a, %s, q, b, z"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::bigint[], %s::text[],"
+    " %s::bigint[])"
+    " WITH ORDINALITY AS n(m, s, d, r, a, q, b, z, place) ORDER BY place"
     " ON CONFLICT (mailbox_id, submission_id, domain) DO UPDATE SET recipients = ARRAY("
     "SELECT o FROM unnest(t.recipients) AS o UNION SELECT o FROM unnest(excluded.recipients) AS o ORDER BY 1)"
     " WHERE t.mailbox_id = ''"
@@ -31,17 +32,19 @@ def record_holder(acceptance_id: str) -> str:
     return f"relay:{acceptance_id}"
 
 
-def add_rows(
-    connection: Connection[Any],
-    due: Sequence[DueMail],
-    *,
-    queued_at: int,
-    due_at: int,
-    blob: str | None = None,
-    size_bytes: int | None = None,
-) -> None:
-    """In the caller's transaction; what is there already stays as it is. `blob` is what is sent, and `size_bytes` how
-    much of it, where that is not the submission's message."""
+class NewRow(NamedTuple):
+    """What is to be relayed: since when it has waited (unix milliseconds), and what is sent, and how many bytes of it,
+    where that is not the submission's message."""
+
+    due: DueMail
+    queued_at: int
+    blob: str | None = None
+    size_bytes: int | None = None
+
+
+def add_rows(connection: Connection[Any], rows: Sequence[NewRow], *, due_at: int) -> None:
+    """In the caller's transaction; what is there already stays as it is."""
+    due = [row.due for row in rows]
     connection.execute(_DOMAINS, ([one.domain for one in due], [due_at] * len(due)))
     columns = (
         [one.mailbox_id for one in due],
@@ -49,8 +52,11 @@ def add_rows(
         [one.domain for one in due],
         [array(one.recipients) for one in due],
         [one.attempt for one in due],
+        [row.queued_at for row in rows],
+        [row.blob for row in rows],
+        [row.size_bytes for row in rows],
     )
-    connection.execute(_ADD, (due_at, queued_at, blob, size_bytes, *columns))
+    connection.execute(_ADD, (due_at, *columns))
 
 
 def due_of(domain: str, mailbox_id: str, submission_id: str, recipients: list[int], attempt: int) -> DueMail:

@@ -132,6 +132,30 @@ def test_recipients_elsewhere_are_handed_to_the_relay_by_destination(office: Pos
     assert office.rows("SELECT count(*) FROM blob_references WHERE holder LIKE 'outbox:%%'") == [(1,)]
 
 
+def test_what_many_mailboxes_send_is_all_sent_and_each_once(office: PostOffice, clock: Clock) -> None:
+    for number in range(8):
+        office.open_mailbox(f"s{number}", f"s{number}@example.test")
+        submit(office, "zoe@elsewhere.test", "ann@example.test", mailbox_id=f"s{number}", blob=f"{BLOB}{number}")
+    clock.advance(10)
+    assert office.sender().run_due() == 8
+    office.worker().run_due()
+    rows = office.rows("SELECT mailbox_id, domain, recipients FROM relay_schedule ORDER BY mailbox_id")
+    assert rows == [(f"s{number}", "elsewhere.test", [0]) for number in range(8)]
+    told = "SELECT DISTINCT recipients->0->>'status', recipients->1->>'status' FROM submissions"
+    assert office.rows(told) == [("queued", "delivered")]
+    assert office.rows("SELECT count(*) FROM sending") == [(0,)]
+
+
+def test_one_mailbox_that_must_wait_has_no_other_wait(office: PostOffice, clock: Clock) -> None:
+    for number in range(4):
+        office.open_mailbox(f"s{number}", f"s{number}@example.test")
+        submit(office, "ann@example.test", mailbox_id=f"s{number}", blob=f"{BLOB}{number}")
+    office.blobs.delete(f"{BLOB}2")
+    clock.advance(10)
+    assert office.sender().run_due() == 4
+    assert office.rows("SELECT mailbox_id, failures FROM sending") == [("s2", 1)]
+
+
 def test_a_sender_that_comes_late_hands_nothing_to_the_relay_twice(office: PostOffice, clock: Clock) -> None:
     submit(office, "zoe@elsewhere.test")
     clock.advance(10)
