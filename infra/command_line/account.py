@@ -158,7 +158,10 @@ def totp(
     address: Address,
     off: Annotated[bool, typer.Option("--off", help="Take it off, for an owner who lost device and codes.")] = False,
 ) -> None:
-    """Show whether an account has a second factor, or take it off: its password alone opens it again."""
+    """Show or take off an account's second factor.
+
+    Once it is off, its password alone opens it again.
+    """
     with opened_parts() as parts:
         account = parts.accounts.at(address)
         if off:

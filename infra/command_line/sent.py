@@ -22,7 +22,10 @@ def sent(
     mail: Annotated[str, typer.Option("--bytes", help="Write the very bytes of this submission instead.")] = "",
     number: Annotated[int, typer.Option("--number", min=1, help="Of which of its transactions.")] = 1,
 ) -> None:
-    """Show what an account sent: to whom, when, with which answer; with which bytes, where it left for other hosts."""
+    """Show what an account sent: to whom, when, and the answer.
+
+    Of what left for other hosts also the very bytes.
+    """
     with opened_parts() as parts, parts.connect() as connection:
         mailbox_id, trips = parts.accounts.at(address).mailbox_id, SentTrips(parts.keys)
         if mail:

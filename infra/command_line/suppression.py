@@ -19,7 +19,7 @@ _OPERATOR = Who(actor="operator", client="command line")
 
 @suppression.command("list")
 def list_all(account: Account) -> None:
-    """List the addresses that an account does not write to, and why."""
+    """List whom an account does not write to, and why."""
     table = table_of("address", "why", "since")
     with opened_parts() as parts:
         mailbox_id = parts.accounts.at(account).mailbox_id
@@ -47,7 +47,7 @@ def remove(account: Account, address: Annotated[str, typer.Argument(help="The ad
 
 @suppression.command()
 def unsubscribed(account: Account) -> None:
-    """List the addresses that want no more bulk mail of an account."""
+    """List who wants no more bulk mail of an account."""
     table = table_of("address", "since")
     with opened_parts() as parts:
         mailbox_id, unsubscribes = parts.accounts.at(account).mailbox_id, PostgresUnsubscribes(parts.connect)
