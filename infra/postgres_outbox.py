@@ -38,8 +38,11 @@ _CLAIM = (
     " AND b.mailbox_id = o.mailbox_id AND NOT b.sending_blocked"
     " RETURNING o.mailbox_id, o.submission_id, o.blob, o.size_bytes)"
     " INSERT INTO sending (mailbox_id, submission_id, claimed_at, due_at, blob, size_bytes)"
-    " SELECT mailbox_id, submission_id, %s, 0, blob, size_bytes FROM taken ON CONFLICT DO NOTHING"
+    " SELECT mailbox_id, submission_id, n.at, n.at, blob, size_bytes"
+    " FROM taken CROSS JOIN (SELECT %s::bigint AS at) AS n"
+    " ON CONFLICT DO NOTHING"
 )
+"""Due as of now: who was claimed first comes first, so that under load nobody waits for others who go on sending."""
 _LEASE = (
     "WITH due AS MATERIALIZED (SELECT mailbox_id, submission_id FROM sending WHERE due_at <= %s"
     " ORDER BY due_at, mailbox_id LIMIT %s FOR UPDATE SKIP LOCKED)"

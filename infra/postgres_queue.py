@@ -27,10 +27,12 @@ KIND = "queue"
 """Of the datagrams that say the same on one machine."""
 _log = logging.getLogger(__name__)
 
+HEAD_START_MS = 10_000
+"""So long ago a record is due when it is put: in the order of their coming, however far clocks are apart up to that."""
 _PUT = (
     f"WITH touched AS ({blob_references.TOUCH}), held AS ({blob_references.HOLD})"  # noqa: S608 - constants only
     " INSERT INTO queue_records (acceptance_id, record, open, accepted_at, due_at)"
-    " SELECT n.id, n.record, ARRAY(SELECT generate_series(0, n.recipients - 1)), n.at, 0"
+    f" SELECT n.id, n.record, ARRAY(SELECT generate_series(0, n.recipients - 1)), n.at, n.at - {HEAD_START_MS}"
     " FROM unnest(%s::text[], %b::bytea[], %s::integer[], %s::bigint[]) AS n(id, record, recipients, at) ORDER BY n.id"
     " ON CONFLICT (acceptance_id) DO NOTHING"
 )

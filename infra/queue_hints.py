@@ -27,6 +27,9 @@ PROBED = (
 )
 """The server learns within half a minute that the worker's machine has vanished; without it, after two hours."""
 
+LOOKS = 20
+"""How often those that go on coming are looked for."""
+
 
 class QueueHints:
     """One listening connection, for one worker and its thread."""
@@ -46,7 +49,7 @@ class QueueHints:
         Raises: psycopg.OperationalError
         """
         try:
-            self._hinted()
+            self._forget_hints()
         except (psycopg.OperationalError, psycopg.InterfaceError):
             self._lose()
             self._listening()
@@ -76,6 +79,16 @@ class QueueHints:
         """Whether there was a hint, of which there are none now."""
         near = [] if self._ear is None else self._ear.heard(0)
         return len([*near, *self._listening().notifies(timeout=0)]) > 0
+
+    def _forget_hints(self) -> None:
+        """As long as there is anything to read: that the connection was cut stands behind all else."""
+        self._hinted()
+        heard = select.poll()
+        heard.register(self._listening(), select.POLLIN)
+        for _ in range(LOOKS):
+            if not heard.poll(0):
+                return
+            self._hinted()
 
     def _lose(self) -> None:
         if self._connection is not None:

@@ -229,6 +229,17 @@ def test_leases_of_a_worker_that_lives_no_more_end_when_another_one_begins(
     living.close()
 
 
+def test_what_comes_first_is_leased_first_whatever_its_id_and_though_clocks_differ(
+    queue: PostgresQueue, clock: Clock
+) -> None:
+    given = sorted((record() for _ in range(5)), key=lambda one: one.acceptance_id, reverse=True)
+    for one in given:
+        clock.advance(1)
+        queue.put(one)
+    clock.advance(-9)
+    assert [held.record for held in leased(queue)] == given
+
+
 def test_a_record_at_which_workers_died_that_had_it_alone_waits_longer_each_time(
     queue: PostgresQueue, clock: Clock
 ) -> None:
@@ -248,7 +259,7 @@ def test_a_worker_whose_connection_was_cut_attends_again_before_it_leases(
     pool: ConnectionPool[Any], queue: PostgresQueue, module_database_url: str
 ) -> None:
     hints = QueueHints(module_database_url, "worker")
-    attended = AttendedQueue(PostgresQueue(pool.connection), hints)
+    attended = AttendedQueue(queue, hints)
     queue.put(record())
     assert attended.lease("worker", limit=0, lease_s=60) == []
     with pool.connection() as connection:

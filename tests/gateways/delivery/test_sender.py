@@ -146,6 +146,17 @@ def test_what_many_mailboxes_send_is_all_sent_and_each_once(office: PostOffice, 
     assert office.rows("SELECT count(*) FROM sending") == [(0,)]
 
 
+def test_who_sends_first_comes_first_whatever_others_go_on_sending(office: PostOffice, clock: Clock) -> None:
+    reader = StreamReader(MailboxRecorder(datastore(office.url)), office.keys)
+    outbox = PostgresOutbox(office.pool.connection, reader, clock_ms=clock)
+    for mailbox_id in ("s9", "s1"):
+        office.open_mailbox(mailbox_id, f"{mailbox_id}@example.test")
+        submit(office, "zoe@elsewhere.test", mailbox_id=mailbox_id, blob=f"{BLOB}{mailbox_id}")
+        clock.advance(10)
+        assert outbox.lease(limit=0, lease_s=60) == []
+    assert [one.mailbox_id for one in outbox.lease(limit=1, lease_s=60)] == ["s9"]
+
+
 def test_one_mailbox_that_must_wait_has_no_other_wait(office: PostOffice, clock: Clock) -> None:
     for number in range(4):
         office.open_mailbox(f"s{number}", f"s{number}@example.test")
