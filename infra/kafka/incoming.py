@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from gateways.queue import Leased, QueueRecord, QueueUnavailableError
+from gateways.queue import SUSPECT, Leased, QueueRecord, QueueUnavailableError
 from infra.kafka import waiting
 from infra.kafka.held import Held, UnusableRecordError, read_record
 from infra.kafka.in_hand import Taken
@@ -237,8 +237,10 @@ class KafkaQueue:
         """A crash behind it has the recipient tried once more, out of Postgres."""
         held = self._held.get(leased.record.acceptance_id)
         if held is not None and recipient in held.open:
+            deaths = min(held.interruptions, SUSPECT)
             with self._session() as connection, connection.transaction():
-                waiting.move(connection, [(held.record, [recipient])], now_ms=self._clock_ms(), due_at=due_at)
+                moves = [(held.record, [recipient])]
+                waiting.move(connection, moves, now_ms=self._clock_ms(), due_at=due_at, interruptions=deaths)
 
     def _settle_moved(self, leased: Leased, recipient: int) -> None:
         if leased.record.acceptance_id in self._held:
