@@ -189,7 +189,10 @@ class Session(asyncio.BufferedProtocol):
     # What the server calls
 
     def shut_down(self) -> None:
-        """End now when idle, else after the message under way."""
+        """End now when idle, or amid a handshake, in which nothing can be said; else after the message under way."""
+        if self._handshake is not None and not self._handshake.done():
+            self.abort()
+            return
         self._perform(self._conversation.shut_down())
         if self._pause is not None:
             self._pause.cancel()
@@ -218,7 +221,8 @@ class Session(asyncio.BufferedProtocol):
         """Do it, or begin to; what follows at once."""
         match action:
             case Send(data):
-                self._transport.write(data)
+                if not self._transport.is_closing():
+                    self._transport.write(data)
             case Close():
                 self._transport.close()
             case Drain():
