@@ -70,8 +70,12 @@ def test_a_look_at_files_that_have_not_changed_reads_nothing(tmp_path: Path, cap
 
 def test_looks_end_when_they_are_told_to(tmp_path: Path) -> None:
     stop = threading.Event()
+    looking = threading.Thread(target=Certificate(*self_signed(tmp_path)).look_after, args=(stop,), daemon=True)
+    looking.start()
+    assert looking.is_alive()
     stop.set()
-    Certificate(*self_signed(tmp_path)).look_after(stop)
+    looking.join(60)
+    assert not looking.is_alive()
 
 
 def test_a_certificate_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:

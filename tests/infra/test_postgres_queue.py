@@ -278,5 +278,8 @@ def test_a_worker_that_comes_back_waits_for_no_lost_connection_of_its_own(module
     lost, back = QueueHints(module_database_url, "worker"), QueueHints(module_database_url, "worker")
     lost.attend()
     back.attend()
+    with psycopg.connect(module_database_url) as connection:
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND granted"
+        assert connection.execute(held, (ATTENDANCE,)).fetchone() == (2,)
     lost.close()
     back.close()
